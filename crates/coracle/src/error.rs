@@ -1,0 +1,156 @@
+//! What can go wrong, told to the person who must act: the step, the path or JSON pointer, the cause, the cure.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+
+use crate::channel::Failure;
+
+/// The result of everything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a container could not be made, started or waited for. The texts are part of what engines rely on.
+#[derive(Debug)]
+pub enum Error {
+    /// The kernel said no.
+    Refused {
+        /// The step of the narration (`--explain`) it belongs to; empty outside of any.
+        step: &'static str,
+        /// The call and what it was about, such as `sethostname "boat"`.
+        call: String,
+        /// The kernel's answer.
+        errno: Errno,
+        /// What to do about it, where we know; else empty.
+        cure: &'static str,
+    },
+    /// `config.json` asks for something it may not, or that we do not do.
+    Config {
+        /// JSON pointer to the property, such as `/process/args`.
+        pointer: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The bundle cannot be used.
+    Bundle {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
+    /// A container's id is not allowed.
+    Id {
+        /// The id as given.
+        id: String,
+        /// The rule it breaks.
+        problem: &'static str,
+    },
+    /// The id is taken.
+    Exists {
+        /// The id as given.
+        id: String,
+        /// The container's directory.
+        path: PathBuf,
+    },
+    /// The program is nowhere in the container's PATH.
+    ProgramNotFound {
+        /// Its name as given.
+        name: String,
+    },
+    /// Init told us what stopped it.
+    Init(Failure),
+    /// Init ended without a word.
+    InitDied,
+}
+
+impl Error {
+    /// The kernel's `errno` to `call`, for use with `map_err`.
+    pub fn refused(call: impl Into<String>) -> impl FnOnce(Errno) -> Error {
+        let call = call.into();
+        move |errno| Error::Refused {
+            step: "",
+            call,
+            errno,
+            cure: "",
+        }
+    }
+
+    /// As [`Error::refused`], for the standard library's calls.
+    pub fn io(call: impl Into<String>) -> impl FnOnce(std::io::Error) -> Error {
+        let call = call.into();
+        move |error| Error::refused(call)(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+    }
+
+    /// The same error with what to do about it, where it came from the kernel and has none yet.
+    #[must_use]
+    pub fn with_cure(mut self, when: Errno, text: &'static str) -> Error {
+        if let Error::Refused { errno, cure, .. } = &mut self
+            && *errno == when
+            && cure.is_empty()
+        {
+            *cure = text;
+        }
+        self
+    }
+
+    /// The same error as part of `step`, where it came from the kernel and names none yet.
+    #[must_use]
+    pub fn at(mut self, name: &'static str) -> Error {
+        if let Error::Refused { step, .. } = &mut self
+            && step.is_empty()
+        {
+            *step = name;
+        }
+        self
+    }
+
+    /// The kernel's number behind it, where there is one.
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Error::Refused { errno, .. } => Some(*errno),
+            Error::ProgramNotFound { .. } => Some(Errno::ENOENT),
+            Error::Init(failure) => failure.errno.map(Errno::from_raw),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Refused {
+                step,
+                call,
+                errno,
+                cure,
+            } => {
+                if !step.is_empty() {
+                    write!(f, "{step}: ")?;
+                }
+                // Engines look for the lower-case words of runc: "permission denied", "no such file or directory".
+                write!(f, "{call}: {} ({errno:?})", errno.desc().to_lowercase())?;
+                if !cure.is_empty() {
+                    write!(f, "; {cure}")?;
+                }
+                Ok(())
+            }
+            Error::Config { pointer, problem } => write!(f, "config.json: {pointer}: {problem}"),
+            Error::Bundle { path, problem } => write!(f, "bundle: {}: {problem}", path.display()),
+            Error::Id { id, problem } => write!(f, "container id {id:?}: {problem}"),
+            Error::Exists { id, path } => write!(
+                f,
+                "container id {id:?} already exists: choose another one; if no such container runs any more, remove {}",
+                path.display()
+            ),
+            Error::ProgramNotFound { name } => write!(
+                f,
+                "find the program: exec: {name:?}: executable file not found in $PATH of the container; \
+                 give its path inside the container, or set PATH"
+            ),
+            Error::Init(failure) => f.write_str(&failure.text),
+            Error::InitDied => f.write_str("the container's first process ended while it was being set up"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

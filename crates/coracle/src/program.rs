@@ -1,0 +1,85 @@
+//! The program: found in PATH, and become.
+
+use std::convert::Infallible;
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::{AccessFlags, access};
+
+use crate::error::{Error, Result};
+use crate::explain::{EXECVE, Explain, SIGNALS};
+use crate::{path, signal, sys};
+
+/// The PATH of a container that sets none.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What a container runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// The program's name and its arguments; never empty.
+    pub args: Vec<CString>,
+    /// `NAME=value` each.
+    pub env: Vec<CString>,
+    /// Working directory, absolute, inside the container.
+    pub cwd: CString,
+}
+
+impl Process {
+    /// The container's PATH.
+    pub fn search_path(&self) -> &OsStr {
+        let set = self
+            .env
+            .iter()
+            .rev()
+            .find_map(|entry| entry.to_bytes().strip_prefix(b"PATH="));
+        OsStr::from_bytes(set.unwrap_or(DEFAULT_PATH.as_bytes()))
+    }
+}
+
+/// The path of the program `name`, seen from where we are. A name with a slash in it is a path already. Any other
+/// is looked for in the directories of `search` (a PATH, colons between), in their order; the first regular file
+/// that we may execute is it. execve(2) does not search: shells and runtimes do.
+///
+/// # Errors
+/// [`Error::ProgramNotFound`].
+pub fn find(name: &CStr, search: &OsStr) -> Result<CString> {
+    if name.to_bytes().contains(&b'/') {
+        return Ok(name.to_owned());
+    }
+    for directory in std::env::split_paths(search) {
+        let candidate = directory.join(OsStr::from_bytes(name.to_bytes()));
+        if candidate.is_file() && access(&candidate, AccessFlags::X_OK).is_ok() {
+            return path::c_string(&candidate);
+        }
+    }
+    Err(Error::ProgramNotFound {
+        name: name.to_string_lossy().into_owned(),
+    })
+}
+
+/// Becomes the program at `file` with the arguments and environment of `process`. `mask` is the set of signals
+/// that was blocked before the runtime began to hold them.
+///
+/// # Errors
+/// Returns only with one.
+pub fn execute(process: &Process, file: &CStr, mask: &SigSet, explain: &Explain) -> Result<Infallible> {
+    explain.step(&SIGNALS, || {
+        sys::default_action(Signal::SIGPIPE).map_err(Error::refused("sigaction SIGPIPE"))?;
+        signal::release(mask)
+    })?;
+    explain.last_step(&EXECVE);
+    nix::unistd::execve(file, &process.args, &process.env).map_err(|errno| {
+        let shown = Path::new(OsStr::from_bytes(file.to_bytes())).display();
+        Error::refused(format!("execve {shown}"))(errno)
+            .at(EXECVE.name)
+            .with_cure(
+                Errno::ENOENT,
+                "give a program that is in the root filesystem, with the loader it asks for",
+            )
+            .with_cure(Errno::EACCES, "make it a file that its user may execute")
+            .with_cure(Errno::ENOEXEC, "it is no program for this machine")
+    })
+}

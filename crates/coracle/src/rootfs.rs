@@ -1,0 +1,97 @@
+//! The container's root: from a directory on the host to `/`.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::stat::Mode;
+use nix::unistd::{chdir, fchdir};
+
+use crate::error::{Error, Result};
+use crate::{path, sys};
+
+/// Cuts the way from our mounts back to the host's: makes every mount that we see a slave (mount_namespaces(7),
+/// "Shared subtrees"). What the host mounts still arrives here; what we mount no longer arrives there.
+///
+/// A new mount namespace alone does not do this: its mounts are copies, and a copy of a shared mount is its peer.
+///
+/// # Errors
+/// `EPERM` without CAP_SYS_ADMIN over the mount namespace.
+pub fn stop_propagation() -> Result<()> {
+    mount(
+        None::<&str>,
+        "/",
+        None::<&str>,
+        MsFlags::MS_REC | MsFlags::MS_SLAVE,
+        None::<&str>,
+    )
+    .map_err(Error::refused("mount / as a recursive slave"))
+}
+
+/// Makes the directory `root` a mount point, with all mounts below it, by mounting a copy of its own mount on top
+/// of it. pivot_root(2) takes nothing less. Returns the new mount's root, opened with `O_PATH`; whoever holds it
+/// sees the mount and not the directory below.
+///
+/// # Errors
+/// `ENOENT`, `ENOTDIR`; `EPERM` without CAP_SYS_ADMIN over the mount namespace.
+pub fn bind(root: &Path) -> Result<OwnedFd> {
+    let copy = sys::clone_tree(&path::c_string(root)?)
+        .map_err(Error::refused(format!("open_tree {}", root.display())))?;
+    sys::move_mount(copy.as_fd(), open_directory(root)?.as_fd())
+        .map_err(Error::refused(format!("move_mount onto {}", root.display())))?;
+    Ok(copy)
+}
+
+/// Makes the mount of `root` the root of our mount namespace and takes the old root off, so that no path leads to
+/// it any more (pivot_root(2), "pivot_root(".", ".")"). Afterwards the working directory is the new `/`.
+///
+/// # Errors
+/// `EINVAL` where `root` is no mount point or its mount is shared; `EPERM` without CAP_SYS_ADMIN.
+pub fn pivot_root(root: BorrowedFd<'_>) -> Result<()> {
+    fchdir(root).map_err(Error::refused("fchdir to the root filesystem"))?;
+    nix::unistd::pivot_root(".", ".").map_err(Error::refused("pivot_root"))?;
+    detach_old_root()?;
+    chdir("/").map_err(Error::refused("chdir /"))
+}
+
+/// Takes the old root off. After pivot_root(".", ".") it lies on top of the new one, and "." is still in it. It is
+/// busy, since the host's processes live there, so it is detached: gone from every path here, and untouched there.
+fn detach_old_root() -> Result<()> {
+    umount2(".", MntFlags::MNT_DETACH).map_err(Error::refused("umount2 of the old root"))
+}
+
+/// Opens a directory of the host as a place (`O_PATH`), not for reading.
+///
+/// # Errors
+/// `ENOENT`, `ENOTDIR`, `EACCES`.
+pub fn open_directory(path: &Path) -> Result<OwnedFd> {
+    open(
+        path,
+        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(Error::refused(format!("open {}", path.display())))
+}
+
+/// `path` as an absolute path of an existing directory, without symlinks.
+///
+/// # Errors
+/// [`Error::Bundle`] where it is missing or something else.
+pub fn directory(path: &Path) -> Result<PathBuf> {
+    let fail = |problem: &str| Error::Bundle {
+        path: path.to_owned(),
+        problem: problem.to_owned(),
+    };
+    let real =
+        std::fs::canonicalize(path).map_err(|error| match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ENOENT) => fail("no such file or directory; make the root filesystem first"),
+            _ => Error::io(format!("find {}", path.display()))(error),
+        })?;
+    if real.is_dir() {
+        Ok(real)
+    } else {
+        Err(fail("is not a directory"))
+    }
+}

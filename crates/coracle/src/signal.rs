@@ -1,0 +1,103 @@
+//! Signals on their way to the program.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use crate::error::{Error, Result};
+use crate::sys;
+
+/// Signals that must act on the runtime itself: its own faults, and the terminal's job control.
+const OURS: [Signal; 11] = [
+    Signal::SIGSEGV,
+    Signal::SIGBUS,
+    Signal::SIGFPE,
+    Signal::SIGILL,
+    Signal::SIGTRAP,
+    Signal::SIGSYS,
+    Signal::SIGABRT,
+    Signal::SIGTSTP,
+    Signal::SIGTTIN,
+    Signal::SIGTTOU,
+    Signal::SIGCONT,
+];
+
+/// The signals that are held back, to be handed on: blocked, and read from a descriptor.
+#[derive(Debug)]
+pub struct Held {
+    /// The mask from before: what the program must start with.
+    pub before: SigSet,
+    queue: SignalFd,
+}
+
+/// A signal that arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived {
+    /// Its number.
+    pub number: i32,
+    /// Whether a process sent it. The kernel's own (a terminal's ^C) go to the whole foreground process group, and
+    /// so to the program too: handing those on would deliver them twice.
+    pub sent: bool,
+}
+
+/// Holds back every signal that the container should get, from before it is born: none is lost.
+///
+/// # Errors
+/// Those of sigprocmask(2) and signalfd(2).
+pub fn hold() -> Result<Held> {
+    let mut all = SigSet::all();
+    OURS.into_iter().for_each(|signal| all.remove(signal));
+    let mut before = SigSet::empty();
+    pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&all), Some(&mut before))
+        .map_err(Error::refused("sigprocmask"))?;
+    let queue = SignalFd::with_flags(&all, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+        .map_err(Error::refused("signalfd"))?;
+    Ok(Held { before, queue })
+}
+
+impl Held {
+    /// The next signal that has arrived, if one has.
+    ///
+    /// # Errors
+    /// Those of read(2) on a signalfd.
+    pub fn next(&self) -> Result<Option<Arrived>> {
+        let info = self
+            .queue
+            .read_signal()
+            .map_err(Error::refused("read signalfd"))?;
+        Ok(info.map(|info| Arrived {
+            number: info.ssi_signo as i32,
+            sent: info.ssi_code <= 0,
+        }))
+    }
+}
+
+impl AsFd for Held {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.queue.as_fd()
+    }
+}
+
+/// Hands the signal of this number on to the process of `pidfd` (pidfd_send_signal(2)). One that has just ended
+/// needs it no more: that is no error.
+///
+/// # Errors
+/// `EPERM` where we may not signal it.
+pub fn forward(pidfd: BorrowedFd<'_>, number: i32) -> Result<()> {
+    match sys::pidfd_send_signal(pidfd, number) {
+        Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(Error::refused(format!("send signal {number} to the container"))(
+            errno,
+        )),
+    }
+}
+
+/// Sets this process's mask of blocked signals back to `before`, for the program that comes next: execve(2) keeps
+/// the mask, and a program does not expect to be born deaf.
+///
+/// # Errors
+/// Those of sigprocmask(2).
+pub fn release(before: &SigSet) -> Result<()> {
+    pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(before), None).map_err(Error::refused("sigprocmask"))
+}

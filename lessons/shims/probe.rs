@@ -1,0 +1,5 @@
+//! The probe under test: the same entry point as `probe`.
+
+fn main() -> std::process::ExitCode {
+    probe::main()
+}
