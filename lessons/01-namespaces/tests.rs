@@ -26,10 +26,7 @@ fn the_hostname_inside_is_the_one_it_was_given() {
 /// Naming the container must not rename the machine it runs on.
 fn the_hosts_own_name_stays() {
     let run = Container::new().hostname("boat").run(&[]);
-    assert_eq!(
-        run.outside.hostname_after, run.outside.hostname,
-        "the container has renamed the host"
-    );
+    assert_eq!(run.outside.hostname_after, run.outside.hostname, "the container has renamed the host");
     assert_ne!(run.outside.hostname_after, "boat");
 }
 
@@ -48,20 +45,12 @@ fn its_network_namespace_is_its_own() {
 /// A namespace has an inode number: two processes are in the same one exactly where the numbers are equal.
 fn its_own(kind: &str, otherwise: &str) {
     let run = Container::new().run(&[]);
-    assert_ne!(
-        run.report().ns[kind],
-        run.outside.ns[kind],
-        "{otherwise}: same {kind} namespace"
-    );
+    assert_ne!(run.report().ns[kind], run.outside.ns[kind], "{otherwise}: same {kind} namespace");
 }
 
 fn the_programs_exit_status_is_the_runtimes() {
     let run = Container::new().run(&["exit", "42"]);
-    assert_eq!(
-        run.code,
-        Some(42),
-        "the program exited with 42, and its status was lost"
-    );
+    assert_eq!(run.code, Some(42), "the program exited with 42, and its status was lost");
 }
 
 /// SIGKILL is number 9.
@@ -70,11 +59,7 @@ fn an_end_by_a_signal_is_told_as_128_and_its_number() {
     session.report();
     session.program().signal(Signal::SIGKILL);
     let run = session.finish();
-    assert_eq!(
-        run.code,
-        Some(128 + 9),
-        "the program was killed by signal 9, and nobody was told"
-    );
+    assert_eq!(run.code, Some(128 + 9), "the program was killed by signal 9, and nobody was told");
 }
 
 fn a_program_that_succeeds_gives_zero() {
@@ -94,19 +79,11 @@ fn a_bare_name_is_found_in_path() {
 /// A folder and a text file of the program's name stand in PATH before the program.
 fn what_cannot_be_executed_is_passed_over_in_path() {
     let run = Container::new().name_only().decoys_first().run(&["exit", "7"]);
-    assert_eq!(
-        run.code,
-        Some(7),
-        "the search stopped at something that is no program: {}",
-        run.stderr
-    );
+    assert_eq!(run.code, Some(7), "the search stopped at something that is no program: {}", run.stderr);
 }
 
 fn a_name_that_is_nowhere_in_path_is_an_error_of_its_own() {
-    let run = Container::new()
-        .env("PATH", "/nowhere")
-        .program(&["no-such-program"])
-        .run(&[]);
+    let run = Container::new().env("PATH", "/nowhere").program(&["no-such-program"]).run(&[]);
     assert_eq!(run.code, Some(1), "stderr: {}", run.stderr);
     assert!(
         run.stderr.contains("no-such-program") && run.stderr.contains("executable file not found in $PATH"),
@@ -118,10 +95,5 @@ fn a_name_that_is_nowhere_in_path_is_an_error_of_its_own() {
 /// The probe's path is not in PATH, and must not need to be.
 fn a_name_with_a_slash_is_a_path() {
     let run = Container::new().env("PATH", "/nowhere").run(&["exit", "7"]);
-    assert_eq!(
-        run.code,
-        Some(7),
-        "a path was searched for in PATH: {}",
-        run.stderr
-    );
+    assert_eq!(run.code, Some(7), "a path was searched for in PATH: {}", run.stderr);
 }

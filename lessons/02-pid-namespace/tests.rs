@@ -25,25 +25,14 @@ fn seen_from_the_host_it_has_another_number_as_well() {
     session.report();
     let program = session.program();
     let numbers = program.nspid();
-    assert_eq!(
-        numbers.last(),
-        Some(&1),
-        "its innermost number is not 1: {numbers:?}"
-    );
-    assert!(
-        numbers.len() > 1 && numbers[0] == program.pid,
-        "it has no number on the host: {numbers:?}"
-    );
+    assert_eq!(numbers.last(), Some(&1), "its innermost number is not 1: {numbers:?}");
+    assert!(numbers.len() > 1 && numbers[0] == program.pid, "it has no number on the host: {numbers:?}");
     session.finish();
 }
 
 fn its_pid_namespace_is_its_own() {
     let run = Container::new().run(&[]);
-    assert_ne!(
-        run.report().ns["pid"],
-        run.outside.ns["pid"],
-        "the program is in the host's PID namespace"
-    );
+    assert_ne!(run.report().ns["pid"], run.outside.ns["pid"], "the program is in the host's PID namespace");
 }
 
 /// Whoever stops a container knows the runtime's process, not the program's.
@@ -64,10 +53,7 @@ fn a_signal_to_the_runtime_reaches_the_program() {
 /// execve keeps the mask of blocked signals; a program that starts deaf cannot be stopped politely.
 fn the_program_starts_with_no_signal_blocked() {
     let blocked = Container::new().run(&[]).report().signals_blocked;
-    assert!(
-        blocked.is_empty(),
-        "the program was born with these signals blocked: {blocked:?}"
-    );
+    assert!(blocked.is_empty(), "the program was born with these signals blocked: {blocked:?}");
 }
 
 /// With `--init`, PID 1 is the runtime's reaper. The program's grandchild dies as an orphan: PID 1 has adopted it,
@@ -80,19 +66,12 @@ fn a_reaper_leaves_no_zombie() {
         "the program is not the child of a PID 1 of its own namespace"
     );
     let did = report.did.expect("the probe tells what it did");
-    assert_eq!(
-        did.reaped,
-        Some(true),
-        "the orphan is a zombie: PID 1 adopted it and did not take its end"
-    );
+    assert_eq!(did.reaped, Some(true), "the orphan is a zombie: PID 1 adopted it and did not take its end");
 }
 
 /// PID 1 sees the end of every process that it adopted; only one of them is the program.
 fn the_end_of_an_orphan_is_not_that_of_the_program() {
     let run = Container::new().init().run(&["orphan"]);
-    assert!(
-        run.stdout.contains("\"reaped\""),
-        "the container ended with an orphan, before its program did"
-    );
+    assert!(run.stdout.contains("\"reaped\""), "the container ended with an orphan, before its program did");
     assert_eq!(run.code, Some(0));
 }

@@ -16,37 +16,18 @@ fn its_mount_namespace_is_its_own() {
     let mut session = Container::new().rootfs(&Rootfs::probe()).start(&["hold"]);
     session.report();
     let inside = session.program().ns("mnt");
-    assert_ne!(
-        inside,
-        session.outside().ns["mnt"],
-        "the mounts inside are the host's"
-    );
+    assert_ne!(inside, session.outside().ns["mnt"], "the mounts inside are the host's");
     session.finish();
 }
 
 /// The host of this test has shared mounts, as every host with systemd.
 fn a_mount_made_inside_is_not_seen_outside() {
-    let run = Container::new()
-        .rootfs(&Rootfs::probe())
-        .run(&["mount", "tmpfs", "/tmp"]);
+    let run = Container::new().rootfs(&Rootfs::probe()).run(&["mount", "tmpfs", "/tmp"]);
     let did = run.report().did.expect("the probe tells what it did");
     assert!(did.ok, "the mount inside failed: {did:?}");
-    let before: Vec<_> = run
-        .outside
-        .mounts_before
-        .iter()
-        .map(|mount| &mount.mountpoint)
-        .collect();
-    let after: Vec<_> = run
-        .outside
-        .mounts_after
-        .iter()
-        .map(|mount| &mount.mountpoint)
-        .collect();
-    assert_eq!(
-        before, after,
-        "a mount made inside the container is on the host now"
-    );
+    let before: Vec<_> = run.outside.mounts_before.iter().map(|mount| &mount.mountpoint).collect();
+    let after: Vec<_> = run.outside.mounts_after.iter().map(|mount| &mount.mountpoint).collect();
+    assert_eq!(before, after, "a mount made inside the container is on the host now");
 }
 
 /// A namespace of copied mounts is not enough where those are shared, and the root filesystem need not be on the
@@ -73,17 +54,11 @@ fn its_root_directory_is_the_root_filesystem() {
 
 fn what_it_writes_is_in_the_root_filesystem() {
     let rootfs = Rootfs::probe();
-    let run = Container::new()
-        .rootfs(&rootfs)
-        .run(&["write", "/tmp/note", "hello"]);
+    let run = Container::new().rootfs(&rootfs).run(&["write", "/tmp/note", "hello"]);
     let did = run.report().did.expect("the probe tells what it did");
     assert!(did.ok, "the write inside failed: {did:?}");
     let note = std::fs::read_to_string(rootfs.path().join("tmp/note")).ok();
-    assert_eq!(
-        note.as_deref(),
-        Some("hello"),
-        "what was written to /tmp inside went to the host's /tmp"
-    );
+    assert_eq!(note.as_deref(), Some("hello"), "what was written to /tmp inside went to the host's /tmp");
 }
 
 /// Under the root there is the root filesystem, and what was mounted in it: one `/`, and no mount of the host.
@@ -92,15 +67,12 @@ fn nothing_of_the_hosts_mounts_is_left() {
     session.report();
     let inside = session.program().mounts();
     let roots = inside.iter().filter(|mount| mount.mountpoint == "/").count();
-    assert_eq!(
-        roots, 1,
-        "the old root still lies on the container's root: {inside:#?}"
-    );
+    assert_eq!(roots, 1, "the old root still lies on the container's root: {inside:#?}");
     let of_host = session.outside().mounts_before;
-    let left: Vec<_> = inside
-        .iter()
-        .filter(|mount| of_host.iter().any(|other| other.id == mount.id))
-        .collect();
+    let on_host = |point: &str| of_host.iter().any(|mount| mount.mountpoint == point);
+    let left: Vec<_> =
+        inside.iter().map(|mount| &mount.mountpoint).filter(|p| !["/", "/proc"].contains(&p.as_str())).collect();
+    let left: Vec<_> = left.into_iter().filter(|point| on_host(point)).collect();
     assert!(left.is_empty(), "mounts of the host are in sight: {left:#?}");
     session.finish();
 }
@@ -108,9 +80,7 @@ fn nothing_of_the_hosts_mounts_is_left() {
 /// The oldest escape: a root process keeps a directory open, changes its root to a folder below, and climbs.
 fn the_chroot_escape_finds_no_way_out() {
     let canary = Canary::new();
-    let run = Container::new()
-        .rootfs(&Rootfs::probe())
-        .run(&["escape", canary.path()]);
+    let run = Container::new().rootfs(&Rootfs::probe()).run(&["escape", canary.path()]);
     let did = run.report().did.expect("the probe tells what it did");
     assert!(!did.ok, "it read a file of the host: {:?}", did.detail);
 }

@@ -17,27 +17,37 @@ use crate::program::Process;
 use crate::rootfs;
 use crate::user::{Mappings, Range};
 
-/// The properties that we carry out, as JSON pointers; `*` stands for every element of an array. A property that
-/// is there, is not in this list and is not below one in it, is refused. Annotations and versions are for others.
-const DONE: [&str; 17] = [
-    "/ociVersion",
-    "/annotations",
-    "/hostname",
-    "/root/path",
-    "/process/args",
-    "/process/env",
-    "/process/cwd",
-    "/process/user/uid",
-    "/process/user/gid",
-    "/process/terminal",
-    "/process/noNewPrivileges",
-    "/root/readonly",
-    "/mounts",
-    "/linux/namespaces/*/type",
-    "/linux/uidMappings",
-    "/linux/gidMappings",
-    "/linux/rootfsPropagation",
+/// Properties of the specification that this version does not carry out.
+const NOT_DONE: [&str; 26] = [
+    "/domainname",
+    "/hooks",
+    "/process/user/umask",
+    "/process/user/additionalGids",
+    "/process/capabilities",
+    "/process/rlimits",
+    "/process/apparmorProfile",
+    "/process/selinuxLabel",
+    "/process/oomScoreAdj",
+    "/process/scheduler",
+    "/process/ioPriority",
+    "/process/execCPUAffinity",
+    "/process/consoleSize",
+    "/linux/devices",
+    "/linux/cgroupsPath",
+    "/linux/resources",
+    "/linux/seccomp",
+    "/linux/maskedPaths",
+    "/linux/readonlyPaths",
+    "/linux/sysctl",
+    "/linux/mountLabel",
+    "/linux/intelRdt",
+    "/linux/memoryPolicy",
+    "/linux/personality",
+    "/linux/timeOffsets",
+    "/linux/netDevices",
 ];
+
+const REFUSED: &str = "this version does not do this; take it out of the config";
 
 /// Reads the bundle in the folder `bundle` into a plan of a container `id`.
 ///
@@ -53,25 +63,15 @@ pub fn load(bundle: &Path, id: &str) -> Result<Plan> {
         },
         _ => Error::io(format!("read {}", file.display()))(error),
     })?;
-    let invalid = |error: serde_json::Error| Error::Bundle {
-        path: file.clone(),
-        problem: error.to_string(),
-    };
+    let invalid = |error: serde_json::Error| Error::Bundle { path: file.clone(), problem: error.to_string() };
     let value: Value = serde_json::from_slice(&text).map_err(invalid)?;
-    refuse_what_is_not_done(&value, String::new())?;
-    refuse_values(&value)?;
+    refuse_what_is_not_done(&value)?;
     plan_of(&serde_json::from_value(value).map_err(invalid)?, bundle, id)
 }
 
 fn plan_of(spec: &Spec, bundle: &Path, id: &str) -> Result<Plan> {
-    let process = spec
-        .process()
-        .as_ref()
-        .ok_or_else(|| config("/process", "is missing: nothing to run"))?;
-    let root = spec
-        .root()
-        .as_ref()
-        .ok_or_else(|| config("/root", "is missing: no root filesystem"))?;
+    let process = spec.process().as_ref().ok_or_else(|| config("/process", "is missing: nothing to run"))?;
+    let root = spec.root().as_ref().ok_or_else(|| config("/root", "is missing: no root filesystem"))?;
     let linux = spec.linux().as_ref();
     let args = texts("/process/args", process.args().as_deref().unwrap_or_default())?;
     if args.is_empty() {
@@ -82,16 +82,10 @@ fn plan_of(spec: &Spec, bundle: &Path, id: &str) -> Result<Plan> {
     }
     let namespaces = namespaces(spec)?;
     if spec.hostname().is_some() && !namespaces.has(Kind::Uts) {
-        return Err(config(
-            "/hostname",
-            "needs a new uts namespace in /linux/namespaces",
-        ));
+        return Err(config("/hostname", "needs a new uts namespace in /linux/namespaces"));
     }
     if !namespaces.has(Kind::Mount) {
-        return Err(config(
-            "/linux/namespaces",
-            "needs a mount namespace, for the root filesystem",
-        ));
+        return Err(config("/linux/namespaces", "needs a mount namespace, for the root filesystem"));
     }
     Ok(Plan {
         id: id.to_owned(),
@@ -113,98 +107,63 @@ fn plan_of(spec: &Spec, bundle: &Path, id: &str) -> Result<Plan> {
 }
 
 fn namespaces(spec: &Spec) -> Result<Namespaces> {
-    let listed = spec
-        .linux()
-        .as_ref()
-        .and_then(|linux| linux.namespaces().as_deref())
-        .unwrap_or_default();
-    let kinds = listed
-        .iter()
-        .enumerate()
-        .map(|(n, namespace)| match namespace.typ() {
-            LinuxNamespaceType::User => Ok(Kind::User),
-            LinuxNamespaceType::Pid => Ok(Kind::Pid),
-            LinuxNamespaceType::Mount => Ok(Kind::Mount),
-            LinuxNamespaceType::Uts => Ok(Kind::Uts),
-            LinuxNamespaceType::Ipc => Ok(Kind::Ipc),
-            LinuxNamespaceType::Network => Ok(Kind::Network),
-            other => Err(config(
-                format!("/linux/namespaces/{n}/type"),
-                format!("{other:?}: {NOT_DONE}"),
-            )),
-        });
-    let kinds = kinds.collect::<Result<Vec<_>>>()?;
-    match kinds
-        .iter()
-        .enumerate()
-        .find(|(n, kind)| kinds[..*n].contains(kind))
-    {
-        Some((n, kind)) => Err(config(
-            format!("/linux/namespaces/{n}/type"),
-            format!("{kind:?} is there twice"),
-        )),
-        None => Ok(Namespaces::new(kinds)),
+    let listed = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default();
+    let mut kinds = Vec::new();
+    for (n, namespace) in listed.iter().enumerate() {
+        let kind = match namespace.typ() {
+            LinuxNamespaceType::User => Kind::User,
+            LinuxNamespaceType::Pid => Kind::Pid,
+            LinuxNamespaceType::Mount => Kind::Mount,
+            LinuxNamespaceType::Uts => Kind::Uts,
+            LinuxNamespaceType::Ipc => Kind::Ipc,
+            LinuxNamespaceType::Network => Kind::Network,
+            _ => return Err(config(format!("/linux/namespaces/{n}/type"), REFUSED)),
+        };
+        if namespace.path().is_some() {
+            return Err(config(format!("/linux/namespaces/{n}/path"), REFUSED));
+        }
+        if kinds.contains(&kind) {
+            return Err(config(format!("/linux/namespaces/{n}/type"), "is in the list twice"));
+        }
+        kinds.push(kind);
     }
+    Ok(Namespaces::new(kinds))
 }
 
 fn mounts(spec: &Spec) -> Result<Vec<Mount>> {
-    let listed = spec.mounts().as_deref().unwrap_or_default();
-    let one = |(n, mount): (usize, &oci_spec::runtime::Mount)| match mount.typ().as_deref() {
-        Some("proc") => Ok(Mount::Proc {
-            destination: mount.destination().clone(),
-        }),
-        other => Err(config(
-            format!("/mounts/{n}/type"),
-            format!("{other:?}: {NOT_DONE}"),
-        )),
-    };
-    listed.iter().enumerate().map(one).collect()
+    let mut mounts = Vec::new();
+    for (n, mount) in spec.mounts().as_deref().unwrap_or_default().iter().enumerate() {
+        if mount.typ().as_deref() != Some("proc") {
+            return Err(config(format!("/mounts/{n}/type"), REFUSED));
+        }
+        // These three our proc always has.
+        let options = mount.options().as_deref().unwrap_or_default();
+        if let Some(at) = options.iter().position(|o| !["nosuid", "noexec", "nodev"].contains(&o.as_str())) {
+            return Err(config(format!("/mounts/{n}/options/{at}"), REFUSED));
+        }
+        mounts.push(Mount::Proc { destination: mount.destination().clone() });
+    }
+    Ok(mounts)
 }
 
 fn ranges(listed: Option<&[LinuxIdMapping]>) -> Vec<Range> {
-    let range = |m: &LinuxIdMapping| Range {
-        inside: m.container_id(),
-        outside: m.host_id(),
-        size: m.size(),
-    };
+    let range = |m: &LinuxIdMapping| Range { inside: m.container_id(), outside: m.host_id(), size: m.size() };
     listed.unwrap_or_default().iter().map(range).collect()
 }
 
-const NOT_DONE: &str = "this version does not do this; take it out of the config";
-
-/// Refuses properties that are there and not in [`DONE`]. `null` and empty ones ask for nothing.
-fn refuse_what_is_not_done(value: &Value, pointer: String) -> Result<()> {
-    let done = |one: &&str| {
-        let mut wanted = one.split('/');
-        let here: Vec<_> = pointer.split('/').collect();
-        here.iter()
-            .all(|part| wanted.next().is_none_or(|want| want == *part || want == "*"))
+/// Refuses what is asked for and not done. `null` and empty values ask for nothing; unknown properties must be
+/// ignored (runtime-spec, config.md, "Extensibility").
+fn refuse_what_is_not_done(value: &Value) -> Result<()> {
+    let asks = |value: &Value| match value {
+        Value::Null => false,
+        Value::Object(map) => !map.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::String(text) => !text.is_empty(),
+        Value::Bool(_) | Value::Number(_) => true,
     };
-    // On the way to something done, or below it.
-    if !pointer.is_empty() && !DONE.iter().any(|one| done(one)) {
-        let nothing = value.is_null()
-            || value.as_object().is_some_and(serde_json::Map::is_empty)
-            || value.as_array().is_some_and(Vec::is_empty);
-        return if nothing {
-            Ok(())
-        } else {
-            Err(config(pointer, NOT_DONE))
-        };
+    if let Some(pointer) = NOT_DONE.iter().find(|pointer| value.pointer(pointer).is_some_and(asks)) {
+        return Err(config(*pointer, REFUSED));
     }
-    match value {
-        Value::Object(map) => map
-            .iter()
-            .try_for_each(|(name, value)| refuse_what_is_not_done(value, format!("{pointer}/{name}"))),
-        Value::Array(list) => list
-            .iter()
-            .enumerate()
-            .try_for_each(|(n, value)| refuse_what_is_not_done(value, format!("{pointer}/{n}"))),
-        _ => Ok(()),
-    }
-}
-
-/// Refuses the values that we do not carry out, of properties that we read.
-fn refuse_values(value: &Value) -> Result<()> {
     let only = [
         ("/process/user/uid", Value::from(0)),
         ("/process/user/gid", Value::from(0)),
@@ -214,20 +173,14 @@ fn refuse_values(value: &Value) -> Result<()> {
         ("/linux/rootfsPropagation", Value::from("rslave")),
     ];
     for (pointer, allowed) in only {
-        if value.pointer(pointer).is_some_and(|found| *found != allowed) {
+        if value.pointer(pointer).is_some_and(|found| asks(found) && *found != allowed) {
             return Err(config(pointer, format!("this version only does {allowed}")));
         }
     }
-    let version = value
-        .pointer("/ociVersion")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let version = value.pointer("/ociVersion").and_then(Value::as_str).unwrap_or_default();
     match version.split_once('.') {
         Some(("1", _)) => Ok(()),
-        _ => Err(config(
-            "/ociVersion",
-            format!("{version:?} is none we know; it must be 1.x.y"),
-        )),
+        _ => Err(config("/ociVersion", format!("{version:?} is none we know; it must be 1.x.y"))),
     }
 }
 
@@ -238,8 +191,5 @@ fn texts(pointer: &str, list: &[impl AsRef<str>]) -> Result<Vec<CString>> {
 }
 
 fn config(pointer: impl Into<String>, problem: impl Into<String>) -> Error {
-    Error::Config {
-        pointer: pointer.into(),
-        problem: problem.into(),
-    }
+    Error::Config { pointer: pointer.into(), problem: problem.into() }
 }

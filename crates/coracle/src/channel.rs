@@ -26,10 +26,7 @@ pub struct Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        Failure {
-            text: error.to_string(),
-            errno: error.errno().map(|errno| errno as i32),
-        }
+        Failure { text: error.to_string(), errno: error.errno().map(|errno| errno as i32) }
     }
 }
 
@@ -57,14 +54,9 @@ const LONGEST: usize = 64 * 1024;
 /// # Errors
 /// Those of socketpair(2).
 pub fn pair() -> Result<(Channel, Channel)> {
-    socketpair(
-        AddressFamily::Unix,
-        SockType::SeqPacket,
-        None,
-        SockFlag::SOCK_CLOEXEC,
-    )
-    .map(|(one, other)| (Channel(one), Channel(other)))
-    .map_err(Error::refused("socketpair"))
+    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+        .map(|(one, other)| (Channel(one), Channel(other)))
+        .map_err(Error::refused("socketpair"))
 }
 
 impl Channel {

@@ -44,12 +44,7 @@ enum Verb {
         #[arg(long)]
         init: bool,
         /// The program and its arguments
-        #[arg(
-            required = true,
-            trailing_var_arg = true,
-            allow_hyphen_values = true,
-            value_name = "COMMAND"
-        )]
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
     /// Run a bundle's container: create, start, wait, remove
@@ -74,25 +69,11 @@ pub fn main() -> ExitCode {
 }
 
 fn act(cli: Cli) -> Result<u8> {
-    let explain = if cli.explain {
-        Explain::to_stderr()?
-    } else {
-        Explain::silent()
-    };
+    let explain = if cli.explain { Explain::to_stderr()? } else { Explain::silent() };
     let plan = match cli.verb {
-        Verb::Sandbox {
-            root,
-            hostname,
-            env,
-            init,
-            command,
-        } => sandbox::plan(sandbox::Wish {
-            rootfs: root,
-            hostname,
-            env,
-            reaper: init,
-            command,
-        })?,
+        Verb::Sandbox { root, hostname, env, init, command } => {
+            sandbox::plan(sandbox::Wish { rootfs: root, hostname, env, reaper: init, command })?
+        }
         Verb::Run { bundle, id } => bundle::load(&bundle, &id)?,
     };
     run::run(&plan, &cli.root.unwrap_or_else(state::default_root), &explain)

@@ -60,10 +60,7 @@ pub fn create(plan: &Plan, dir: &Dir, held: &Held, explain: &Explain) -> Result<
         Ok(Cloned::Child) => init::main(plan, theirs, start, held, &explain.told_by_init()),
         Ok(Cloned::Parent { pid, pidfd }) => Ok(Init { pid, pidfd }),
         Err(errno) => Err(Error::refused(format!("clone3({flags:?})"))(errno)
-            .with_cure(
-                Errno::EPERM,
-                "run as root, or with a user namespace where this system allows them",
-            )
+            .with_cure(Errno::EPERM, "run as root, or with a user namespace where this system allows them")
             .with_cure(Errno::ENOSPC, "a limit in /proc/sys/user is reached")),
     })?;
     match bring_up(plan, &init, &ours, explain) {

@@ -67,12 +67,7 @@ impl Error {
     /// The kernel's `errno` to `call`, for use with `map_err`.
     pub fn refused(call: impl Into<String>) -> impl FnOnce(Errno) -> Error {
         let call = call.into();
-        move |errno| Error::Refused {
-            step: "",
-            call,
-            errno,
-            cure: "",
-        }
+        move |errno| Error::Refused { step: "", call, errno, cure: "" }
     }
 
     /// As [`Error::refused`], for the standard library's calls.
@@ -118,12 +113,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Refused {
-                step,
-                call,
-                errno,
-                cure,
-            } => {
+            Error::Refused { step, call, errno, cure } => {
                 if !step.is_empty() {
                     write!(f, "{step}: ")?;
                 }

@@ -102,11 +102,7 @@ pub struct Explain {
 impl Explain {
     /// Says nothing.
     pub fn silent() -> Explain {
-        Explain {
-            out: None,
-            who: "main",
-            count: Cell::new(0),
-        }
+        Explain { out: None, who: "main", count: Cell::new(0) }
     }
 
     /// Narrates to a copy of this process's standard error. The copy is close-on-exec.
@@ -114,25 +110,16 @@ impl Explain {
     /// # Errors
     /// `EBADF` where standard error is closed.
     pub fn to_stderr() -> Result<Explain> {
-        let copy: OwnedFd = std::io::stderr()
-            .as_fd()
-            .try_clone_to_owned()
-            .map_err(Error::io("dup stderr"))?;
-        Ok(Explain {
-            out: Some(copy.into()),
-            ..Explain::silent()
-        })
+        let copy: OwnedFd =
+            std::io::stderr().as_fd().try_clone_to_owned().map_err(Error::io("dup stderr"))?;
+        Ok(Explain { out: Some(copy.into()), ..Explain::silent() })
     }
 
     /// The same narration, told by init from here on. For the cloned child.
     pub fn told_by_init(&self) -> Explain {
         // Where the copy fails, init is silent: the container goes first.
         let out = self.out.as_ref().and_then(|out| out.try_clone().ok());
-        Explain {
-            out,
-            who: "init",
-            count: Cell::new(0),
-        }
+        Explain { out, who: "init", count: Cell::new(0) }
     }
 
     /// Takes a step: does `act`, tells of it, and names the step in its error.

@@ -29,11 +29,7 @@ pub fn main(plan: &Plan, channel: Channel, start: UnixListener, held: &Held, exp
         Err(error) => give_up(&channel, error),
     };
     drop((channel, start));
-    let started = if plan.reaper {
-        stay_as_reaper(started, held, explain)
-    } else {
-        started
-    };
+    let started = if plan.reaper { stay_as_reaper(started, held, explain) } else { started };
     let Err(error) = program::execute(&plan.process, &file, &held.before, explain);
     give_up(&started, error)
 }
@@ -60,9 +56,7 @@ fn set_up(plan: &Plan, channel: &Channel, explain: &Explain) -> Result<CString> 
     // 4. The namespaces that waited for the mapping.
     let rest = namespace::after_mapping(new);
     if !rest.is_empty() {
-        explain.step(&explain::UNSHARE, || {
-            unshare(rest).map_err(Error::refused("unshare"))
-        })?;
+        explain.step(&explain::UNSHARE, || unshare(rest).map_err(Error::refused("unshare")))?;
     }
 
     // 5. A name of its own.
@@ -78,9 +72,7 @@ fn set_up(plan: &Plan, channel: &Channel, explain: &Explain) -> Result<CString> 
         let root = explain.step(&explain::BIND, || rootfs::bind(path))?;
         if !plan.mounts.is_empty() {
             explain.step(&explain::MOUNTS, || {
-                plan.mounts
-                    .iter()
-                    .try_for_each(|one| mount::attach(root.as_fd(), one))
+                plan.mounts.iter().try_for_each(|one| mount::attach(root.as_fd(), one))
             })?;
         }
         explain.step(&explain::PIVOT, || rootfs::pivot_root(root.as_fd()))?;
@@ -89,20 +81,12 @@ fn set_up(plan: &Plan, channel: &Channel, explain: &Explain) -> Result<CString> 
     // 7. Where the program starts, and which it is: seen from inside.
     explain.step(&explain::CWD, || {
         chdir(plan.process.cwd.as_c_str())
-            .map_err(Error::refused(format!(
-                "chdir {}",
-                plan.process.cwd.to_string_lossy()
-            )))
+            .map_err(Error::refused(format!("chdir {}", plan.process.cwd.to_string_lossy())))
             .map_err(|error| {
-                error.with_cure(
-                    Errno::ENOENT,
-                    "make it in the root filesystem, or change /process/cwd",
-                )
+                error.with_cure(Errno::ENOENT, "make it in the root filesystem, or change /process/cwd")
             })
     })?;
-    explain.step(&explain::FIND, || {
-        program::find(&plan.process.args[0], plan.process.search_path())
-    })
+    explain.step(&explain::FIND, || program::find(&plan.process.args[0], plan.process.search_path()))
 }
 
 /// Says that all is ready, and waits until somebody connects to the start socket. Returns that connection: it

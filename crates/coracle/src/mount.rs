@@ -34,8 +34,6 @@ pub fn attach(root: BorrowedFd<'_>, mount: &Mount) -> Result<()> {
             "in a user namespace it needs a /proc without parts hidden by other mounts",
         )
     })?;
-    sys::move_mount(made.as_fd(), target.as_fd()).map_err(Error::refused(format!(
-        "move_mount onto {}",
-        destination.display()
-    )))
+    sys::move_mount(made.as_fd(), target.as_fd())
+        .map_err(Error::refused(format!("move_mount onto {}", destination.display())))
 }

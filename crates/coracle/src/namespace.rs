@@ -75,11 +75,7 @@ pub fn at_birth(new: &Namespaces) -> CloneFlags {
 
 /// The flags that init unshares once its user namespace is mapped; empty without one.
 pub fn after_mapping(new: &Namespaces) -> CloneFlags {
-    if new.has(Kind::User) {
-        mounts(new) | names_and_network(new)
-    } else {
-        CloneFlags::empty()
-    }
+    if new.has(Kind::User) { mounts(new) | names_and_network(new) } else { CloneFlags::empty() }
 }
 
 /// Sets the hostname of the UTS namespace we are in (sethostname(2)).

@@ -30,7 +30,6 @@ pub fn c_string(path: &Path) -> Result<CString> {
 /// `ELOOP` where there is a symlink on the way, `ENOENT`, `ENOTDIR`.
 pub fn real_directory(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     let resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_SYMLINKS;
-    sys::openat2(root, &c_string(path)?, libc::O_PATH | libc::O_DIRECTORY, resolve).map_err(Error::refused(
-        format!("open {} in the root filesystem", path.display()),
-    ))
+    sys::openat2(root, &c_string(path)?, libc::O_PATH | libc::O_DIRECTORY, resolve)
+        .map_err(Error::refused(format!("open {} in the root filesystem", path.display())))
 }

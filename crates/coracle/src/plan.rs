@@ -37,12 +37,7 @@ pub struct Plan {
 /// # Errors
 /// [`Error::Id`] with the rule.
 pub fn check_id(id: &str) -> Result<()> {
-    let fail = |problem| {
-        Err(Error::Id {
-            id: id.to_owned(),
-            problem,
-        })
-    };
+    let fail = |problem| Err(Error::Id { id: id.to_owned(), problem });
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_+-.".contains(c);
     match id {
         "" => fail("must not be empty"),

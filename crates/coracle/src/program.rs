@@ -30,11 +30,7 @@ pub struct Process {
 impl Process {
     /// The container's PATH.
     pub fn search_path(&self) -> &OsStr {
-        let set = self
-            .env
-            .iter()
-            .rev()
-            .find_map(|entry| entry.to_bytes().strip_prefix(b"PATH="));
+        let set = self.env.iter().rev().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH="));
         OsStr::from_bytes(set.unwrap_or(DEFAULT_PATH.as_bytes()))
     }
 }
@@ -55,9 +51,7 @@ pub fn find(name: &CStr, search: &OsStr) -> Result<CString> {
             return path::c_string(&candidate);
         }
     }
-    Err(Error::ProgramNotFound {
-        name: name.to_string_lossy().into_owned(),
-    })
+    Err(Error::ProgramNotFound { name: name.to_string_lossy().into_owned() })
 }
 
 /// Becomes the program at `file` with the arguments and environment of `process`. `mask` is the set of signals

@@ -20,14 +20,8 @@ use crate::{path, sys};
 /// # Errors
 /// `EPERM` without CAP_SYS_ADMIN over the mount namespace.
 pub fn stop_propagation() -> Result<()> {
-    mount(
-        None::<&str>,
-        "/",
-        None::<&str>,
-        MsFlags::MS_REC | MsFlags::MS_SLAVE,
-        None::<&str>,
-    )
-    .map_err(Error::refused("mount / as a recursive slave"))
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)
+        .map_err(Error::refused("mount / as a recursive slave"))
 }
 
 /// Makes the directory `root` a mount point, with all mounts below it, by mounting a copy of its own mount on top
@@ -67,12 +61,8 @@ fn detach_old_root() -> Result<()> {
 /// # Errors
 /// `ENOENT`, `ENOTDIR`, `EACCES`.
 pub fn open_directory(path: &Path) -> Result<OwnedFd> {
-    open(
-        path,
-        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(Error::refused(format!("open {}", path.display())))
+    open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+        .map_err(Error::refused(format!("open {}", path.display())))
 }
 
 /// `path` as an absolute path of an existing directory, without symlinks.
@@ -80,18 +70,11 @@ pub fn open_directory(path: &Path) -> Result<OwnedFd> {
 /// # Errors
 /// [`Error::Bundle`] where it is missing or something else.
 pub fn directory(path: &Path) -> Result<PathBuf> {
-    let fail = |problem: &str| Error::Bundle {
-        path: path.to_owned(),
-        problem: problem.to_owned(),
-    };
+    let fail = |problem: &str| Error::Bundle { path: path.to_owned(), problem: problem.to_owned() };
     let real =
         std::fs::canonicalize(path).map_err(|error| match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::ENOENT) => fail("no such file or directory; make the root filesystem first"),
             _ => Error::io(format!("find {}", path.display()))(error),
         })?;
-    if real.is_dir() {
-        Ok(real)
-    } else {
-        Err(fail("is not a directory"))
-    }
+    if real.is_dir() { Ok(real) } else { Err(fail("is not a directory")) }
 }

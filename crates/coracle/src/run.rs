@@ -28,11 +28,8 @@ fn foreground(plan: &Plan, dir: &Dir, explain: &Explain) -> Result<u8> {
     let held = signal::hold()?;
     let init = create(plan, dir, &held, explain)?;
     let ended = || sys::wait(Whose::Pidfd(init.pidfd.as_fd())).map_err(Error::refused("waitid"));
-    let end = start(dir, explain).and_then(|()| {
-        explain.step(&explain::WAIT, || {
-            wait::until_ended(init.pidfd.as_fd(), &held, ended)
-        })
-    });
+    let end = start(dir, explain)
+        .and_then(|()| explain.step(&explain::WAIT, || wait::until_ended(init.pidfd.as_fd(), &held, ended)));
     match end {
         Ok(end) => Ok(wait::exit_code(end)),
         Err(error) => {

@@ -39,33 +39,16 @@ pub fn plan(wish: Wish) -> Result<Plan> {
     let mut kinds = vec![Kind::Pid, Kind::Mount, Kind::Uts, Kind::Ipc, Kind::Network];
     kinds.extend((!privileged).then_some(Kind::User));
     let rootfs = wish.rootfs.as_deref().map(rootfs::directory).transpose()?;
-    let inherited = if rootfs.is_some() {
-        small_environment()
-    } else {
-        environment()
-    };
+    let inherited = if rootfs.is_some() { small_environment() } else { environment() };
     Ok(Plan {
         id: unique_id(),
         namespaces: Namespaces::new(kinds),
-        mappings: if privileged {
-            Mappings::default()
-        } else {
-            Mappings::caller_is_root()
-        },
+        mappings: if privileged { Mappings::default() } else { Mappings::caller_is_root() },
         hostname: wish.hostname,
-        mounts: rootfs
-            .iter()
-            .map(|_| Mount::Proc {
-                destination: "/proc".into(),
-            })
-            .collect(),
+        mounts: rootfs.iter().map(|_| Mount::Proc { destination: "/proc".into() }).collect(),
         process: Process {
             args: wish.command.into_iter().map(c_string).collect::<Result<_>>()?,
-            env: inherited
-                .into_iter()
-                .chain(wish.env)
-                .map(c_string)
-                .collect::<Result<_>>()?,
+            env: inherited.into_iter().chain(wish.env).map(c_string).collect::<Result<_>>()?,
             cwd: c_string(match &rootfs {
                 Some(_) => "/".into(),
                 None => std::env::current_dir().map_err(Error::io("getcwd"))?.into(),
@@ -83,9 +66,7 @@ fn small_environment() -> Vec<OsString> {
 }
 
 fn environment() -> Vec<OsString> {
-    std::env::vars_os()
-        .map(|(name, value)| variable(name, value))
-        .collect()
+    std::env::vars_os().map(|(name, value)| variable(name, value)).collect()
 }
 
 fn variable(mut name: OsString, value: OsString) -> OsString {
@@ -96,17 +77,13 @@ fn variable(mut name: OsString, value: OsString) -> OsString {
 
 fn c_string(text: OsString) -> Result<CString> {
     CString::new(text.into_vec()).map_err(|error| {
-        let shown = std::ffi::OsStr::from_bytes(&error.into_vec())
-            .to_string_lossy()
-            .into_owned();
+        let shown = std::ffi::OsStr::from_bytes(&error.into_vec()).to_string_lossy().into_owned();
         Error::refused(format!("text {shown:?}, which has a NUL byte"))(Errno::EINVAL)
     })
 }
 
 /// An id that no other sandbox has: the clock tells apart what shares a process number.
 fn unique_id() -> String {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     format!("sandbox-{}-{:x}", std::process::id(), now.as_nanos())
 }

@@ -62,14 +62,8 @@ impl Held {
     /// # Errors
     /// Those of read(2) on a signalfd.
     pub fn next(&self) -> Result<Option<Arrived>> {
-        let info = self
-            .queue
-            .read_signal()
-            .map_err(Error::refused("read signalfd"))?;
-        Ok(info.map(|info| Arrived {
-            number: info.ssi_signo as i32,
-            sent: info.ssi_code <= 0,
-        }))
+        let info = self.queue.read_signal().map_err(Error::refused("read signalfd"))?;
+        Ok(info.map(|info| Arrived { number: info.ssi_signo as i32, sent: info.ssi_code <= 0 }))
     }
 }
 
@@ -87,9 +81,7 @@ impl AsFd for Held {
 pub fn forward(pidfd: BorrowedFd<'_>, number: i32) -> Result<()> {
     match sys::pidfd_send_signal(pidfd, number) {
         Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
-        Err(errno) => Err(Error::refused(format!("send signal {number} to the container"))(
-            errno,
-        )),
+        Err(errno) => Err(Error::refused(format!("send signal {number} to the container"))(errno)),
     }
 }
 

@@ -11,11 +11,9 @@ use crate::state::Dir;
 /// # Errors
 /// That of execve, such as "permission denied" for a file that is not executable.
 pub fn start(dir: &Dir, explain: &Explain) -> Result<()> {
-    explain.step(&explain::START, || {
-        match Channel::from_socket(dir.connect()?).receive()? {
-            None => Ok(()),
-            Some(Message::Failed(failure)) => Err(Error::Init(failure)),
-            Some(_) => Err(Error::InitDied),
-        }
+    explain.step(&explain::START, || match Channel::from_socket(dir.connect()?).receive()? {
+        None => Ok(()),
+        Some(Message::Failed(failure)) => Err(Error::Init(failure)),
+        Some(_) => Err(Error::InitDied),
     })
 }

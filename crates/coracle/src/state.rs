@@ -45,37 +45,25 @@ impl Dir {
         let cure = "choose a directory that you may write to, with --root";
         private(true).create(root).map_err(|error| {
             let failed = Error::io(format!("mkdir {}", root.display()))(error);
-            failed
-                .with_cure(Errno::EACCES, cure)
-                .with_cure(Errno::EROFS, cure)
+            failed.with_cure(Errno::EACCES, cure).with_cure(Errno::EROFS, cure)
         })?;
         // In /tmp somebody else could have made it first, and would own what we put there.
         let owner = std::fs::symlink_metadata(root).map_err(Error::io(format!("stat {}", root.display())))?;
         if owner.uid() != geteuid().as_raw() && !geteuid().is_root() {
-            return Err(
-                Error::refused(format!("use {}, which belongs to somebody else", root.display()))(
-                    Errno::EACCES,
-                )
-                .with_cure(Errno::EACCES, cure),
-            );
+            return Err(Error::refused(format!("use {}, which belongs to somebody else", root.display()))(
+                Errno::EACCES,
+            )
+            .with_cure(Errno::EACCES, cure));
         }
         let path = root.join(id);
         private(false).create(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => Error::Exists {
-                id: id.to_owned(),
-                path: path.clone(),
-            },
+            std::io::ErrorKind::AlreadyExists => Error::Exists { id: id.to_owned(), path: path.clone() },
             _ => {
                 let failed = Error::io(format!("mkdir {}", path.display()))(error);
-                failed
-                    .with_cure(Errno::EACCES, cure)
-                    .with_cure(Errno::EROFS, cure)
+                failed.with_cure(Errno::EACCES, cure).with_cure(Errno::EROFS, cure)
             }
         })?;
-        Ok(Dir {
-            fd: rootfs::open_directory(&path)?,
-            path,
-        })
+        Ok(Dir { fd: rootfs::open_directory(&path)?, path })
     }
 
     /// The start socket, listening. Init accepts one connection on it, and that is the word to go on.
@@ -110,13 +98,8 @@ impl Dir {
     }
 
     fn socket(&self) -> Result<OwnedFd> {
-        socket(
-            AddressFamily::Unix,
-            SockType::SeqPacket,
-            SockFlag::SOCK_CLOEXEC,
-            None,
-        )
-        .map_err(Error::refused("socket"))
+        socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
+            .map_err(Error::refused("socket"))
     }
 
     /// A socket's address may be 107 bytes long, and engines keep containers under longer paths: so it goes

@@ -151,14 +151,7 @@ pub fn new_mount(fstype: &CStr, attributes: u64) -> nix::Result<OwnedFd> {
         )
     })?;
     // SAFETY: no pointers.
-    owned(unsafe {
-        libc::syscall(
-            libc::SYS_fsmount,
-            fs.as_raw_fd(),
-            libc::FSMOUNT_CLOEXEC,
-            attributes,
-        )
-    })
+    owned(unsafe { libc::syscall(libc::SYS_fsmount, fs.as_raw_fd(), libc::FSMOUNT_CLOEXEC, attributes) })
 }
 
 /// How a child ended, as waitid(2) tells it.
@@ -200,11 +193,7 @@ pub fn wait(whose: Whose<'_>) -> nix::Result<Option<ChildEnd>> {
     Errno::result(unsafe { libc::waitid(kind, id, &raw mut info, libc::WEXITED | libc::WNOHANG) })?;
     // SAFETY: waitid fills in the fields of SIGCHLD, or leaves the zeroes where nobody has ended.
     let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
-    Ok((pid != 0).then_some(ChildEnd {
-        pid: Pid::from_raw(pid),
-        code: info.si_code,
-        status,
-    }))
+    Ok((pid != 0).then_some(ChildEnd { pid: Pid::from_raw(pid), code: info.si_code, status }))
 }
 
 /// Puts `signal` back to its default action. Rust's start-up code ignores SIGPIPE, and what is ignored stays

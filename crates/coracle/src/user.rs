@@ -31,17 +31,8 @@ pub struct Mappings {
 impl Mappings {
     /// The one mapping that everybody may make: root inside is the caller outside.
     pub fn caller_is_root() -> Mappings {
-        let one = |outside| {
-            vec![Range {
-                inside: 0,
-                outside,
-                size: 1,
-            }]
-        };
-        Mappings {
-            uids: one(geteuid().as_raw()),
-            gids: one(getegid().as_raw()),
-        }
+        let one = |outside| vec![Range { inside: 0, outside, size: 1 }];
+        Mappings { uids: one(geteuid().as_raw()), gids: one(getegid().as_raw()) }
     }
 }
 

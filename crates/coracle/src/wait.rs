@@ -23,10 +23,7 @@ pub fn until_ended(
         if let Some(end) = ended()? {
             return Ok(end);
         }
-        let mut news = [
-            PollFd::new(held.as_fd(), PollFlags::POLLIN),
-            PollFd::new(pidfd, PollFlags::POLLIN),
-        ];
+        let mut news = [PollFd::new(held.as_fd(), PollFlags::POLLIN), PollFd::new(pidfd, PollFlags::POLLIN)];
         match poll(&mut news, PollTimeout::NONE) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(errno) => return Err(Error::refused("poll")(errno)),

@@ -1,0 +1,275 @@
+//! What `coracle run` and `coracle sandbox` owe to their callers, beyond what the lessons test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::prelude::*;
+
+testkit::suite! { "run",
+    runtime = env!("CARGO_BIN_EXE_coracle"),
+    tests = [
+        the_version_is_on_lines_of_its_own,
+        a_bundle_runs(userns),
+        success_is_silent(userns),
+        nothing_is_left_after_a_run(userns),
+        a_taken_id_is_refused_and_left_alone(userns),
+        a_program_that_cannot_be_executed_is_an_error_of_the_run(userns),
+        every_wrong_config_is_named_and_leaves_nothing(userns),
+        proc_is_not_mounted_through_a_symlink(userns),
+        a_killed_runtime_takes_its_container_with_it(userns),
+        no_signal_is_ignored_in_the_program(userns),
+        the_narration_tells_what_was_done_and_nothing_else(userns),
+        a_run_makes_one_clone_and_no_thread(userns, strace),
+    ]
+}
+
+/// A bundle with the probe in it, and a state directory of its own.
+struct Bundle(TempDir);
+
+impl Bundle {
+    fn new() -> Bundle {
+        let bundle = Bundle(tempfile::tempdir().expect("a temporary directory"));
+        for directory in ["rootfs/proc", "rootfs/tmp"] {
+            std::fs::create_dir_all(bundle.path().join(directory)).expect("a directory in the rootfs");
+        }
+        std::fs::copy(testkit::probe(), bundle.path().join("rootfs/probe")).expect("a copy of the probe");
+        bundle
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn state(&self) -> PathBuf {
+        self.path().join("state")
+    }
+
+    /// A config that runs the probe, for whoever we are.
+    fn config() -> Value {
+        let mut config = json!({
+            "ociVersion": "1.0.2",
+            "root": { "path": "rootfs" },
+            "hostname": "boat",
+            "process": { "args": ["/probe"], "cwd": "/", "env": ["PATH=/"], "user": { "uid": 0, "gid": 0 } },
+            "mounts": [{ "destination": "/proc", "type": "proc", "source": "proc" }],
+            "linux": { "namespaces": [
+                { "type": "pid" }, { "type": "mount" }, { "type": "uts" }, { "type": "ipc" }, { "type": "network" },
+            ] },
+        });
+        let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+        if uid != 0 {
+            let linux = &mut config["linux"];
+            linux["namespaces"].as_array_mut().expect("a list").push(json!({ "type": "user" }));
+            linux["uidMappings"] = json!([{ "containerID": 0, "hostID": uid, "size": 1 }]);
+            linux["gidMappings"] = json!([{ "containerID": 0, "hostID": gid, "size": 1 }]);
+        }
+        config
+    }
+
+    fn write(&self, config: &Value) -> &Bundle {
+        std::fs::write(self.path().join("config.json"), config.to_string()).expect("a config");
+        self
+    }
+
+    /// With other arguments for the program.
+    fn args(&self, args: &[&str]) -> &Bundle {
+        let mut config = Bundle::config();
+        config["process"]["args"] = json!(args);
+        self.write(&config)
+    }
+
+    /// `coracle --root STATE OPTIONS run --bundle HERE ID`, to be run.
+    fn command(&self, options: &[&str], id: &str) -> Command {
+        let mut command = Command::new(testkit::runtime());
+        command.arg("--root").arg(self.state()).args(options).arg("run").arg("--bundle").arg(self.path()).arg(id);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self) -> Output {
+        self.command(&[], "one").output().expect("the runtime starts")
+    }
+
+    /// What is in the state directory.
+    fn left(&self) -> Vec<PathBuf> {
+        std::fs::read_dir(self.state()).map_or_else(|_| Vec::new(), |all| all.flatten().map(|e| e.path()).collect())
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn mounts() -> String {
+    std::fs::read_to_string("/proc/self/mountinfo").expect("our mounts")
+}
+
+fn the_version_is_on_lines_of_its_own() {
+    let output = Command::new(testkit::runtime()).arg("--version").output().expect("the runtime starts");
+    let lines: Vec<_> = text(&output.stdout).lines().map(str::to_owned).collect();
+    assert_eq!(lines[0], concat!("coracle version ", env!("CARGO_PKG_VERSION")));
+    assert!(lines.iter().any(|line| line.starts_with("spec: 1.")), "{lines:?}");
+}
+
+fn a_bundle_runs() {
+    let output = Bundle::new().args(&["/probe", "exit", "3"]).run();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("the probe's report");
+    assert_eq!((&report["pid"], &report["hostname"]), (&json!(1), &json!("boat")));
+}
+
+/// Engines parse standard output and standard error together.
+fn success_is_silent() {
+    let output = Bundle::new().args(&["/probe", "exit", "0"]).run();
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(text(&output.stdout).lines().count(), 1, "one line, the program's own");
+}
+
+fn nothing_is_left_after_a_run() {
+    let (bundle, before) = (Bundle::new(), mounts());
+    assert_eq!(bundle.args(&["/probe"]).run().status.code(), Some(0));
+    assert!(bundle.state().is_dir(), "the state directory was used");
+    assert_eq!(bundle.left(), Vec::<PathBuf>::new());
+    assert_eq!(mounts(), before);
+}
+
+fn a_taken_id_is_refused_and_left_alone() {
+    let bundle = Bundle::new();
+    std::fs::create_dir_all(bundle.state().join("one")).expect("somebody else's container");
+    let output = bundle.args(&["/probe"]).run();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("container id \"one\" already exists"), "{}", text(&output.stderr));
+    assert_eq!(bundle.left().len(), 1, "the other's directory is still there");
+}
+
+fn a_program_that_cannot_be_executed_is_an_error_of_the_run() {
+    for (program, words) in [
+        ("/tmp", "permission denied"),
+        ("/nowhere", "no such file or directory"),
+        ("nowhere", "executable file not found in $PATH"),
+    ] {
+        let bundle = Bundle::new();
+        let output = bundle.args(&[program]).run();
+        assert_eq!(output.status.code(), Some(1), "{program}");
+        let stderr = text(&output.stderr);
+        assert!(stderr.contains("error") && stderr.contains(words), "{program}: {stderr}");
+        assert_eq!(bundle.left(), Vec::<PathBuf>::new(), "{program}");
+    }
+}
+
+/// Each row: what is changed in a good config, and the words that the error must have.
+fn every_wrong_config_is_named_and_leaves_nothing() {
+    type Change = fn(&mut Value);
+    let rows: [(Change, &str); 16] = [
+        (|c| c["ociVersion"] = json!("2.0.0"), "/ociVersion"),
+        (|c| c["process"] = Value::Null, "/process: is missing"),
+        (|c| c["root"] = Value::Null, "/root: is missing"),
+        (|c| c["root"]["path"] = json!("nowhere"), "no such file or directory"),
+        (|c| c["root"]["path"] = json!("config.json"), "is not a directory"),
+        (|c| c["root"]["readonly"] = json!(true), "/root/readonly"),
+        (|c| c["process"]["args"] = json!([]), "/process/args"),
+        (|c| c["process"]["args"] = json!(7), "invalid type"),
+        (|c| c["process"]["cwd"] = json!("tmp"), "/process/cwd"),
+        (|c| c["process"]["cwd"] = json!("/nowhere"), "chdir /nowhere"),
+        (|c| c["process"]["capabilities"] = json!({ "bounding": ["CAP_KILL"] }), "/process/capabilities"),
+        (|c| c["linux"]["seccomp"] = json!({ "defaultAction": "SCMP_ACT_ALLOW" }), "/linux/seccomp"),
+        (|c| c["linux"]["namespaces"][0]["path"] = json!("/proc/1/ns/pid"), "/linux/namespaces/0/path"),
+        (|c| c["linux"]["namespaces"][1]["type"] = json!("pid"), "/linux/namespaces/1/type"),
+        (|c| c["mounts"][0]["type"] = json!("sysfs"), "/mounts/0/type"),
+        (|c| c["mounts"][0]["destination"] = json!("/nowhere"), "open /nowhere in the root filesystem"),
+    ];
+    for (change, words) in rows {
+        let (bundle, mut config, before) = (Bundle::new(), Bundle::config(), mounts());
+        change(&mut config);
+        let output = bundle.write(&config).run();
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words}: {stderr}");
+        assert!(stderr.contains(words), "{words}: {stderr}");
+        assert_eq!((bundle.left(), mounts()), (Vec::new(), before), "{words}");
+    }
+    let bundle = Bundle::new();
+    let stderr = text(&bundle.run().stderr);
+    assert!(stderr.contains("config.json") && stderr.contains("--bundle"), "no config at all: {stderr}");
+    std::fs::write(bundle.path().join("config.json"), "{\n  \"root\": }").expect("a broken config");
+    let stderr = text(&bundle.run().stderr);
+    assert!(stderr.contains("line 2 column"), "broken JSON: {stderr}");
+}
+
+/// CVE-2019-19921: what only looks like /proc is somewhere else.
+fn proc_is_not_mounted_through_a_symlink() {
+    let bundle = Bundle::new();
+    std::fs::remove_dir(bundle.path().join("rootfs/proc")).expect("no proc");
+    std::os::unix::fs::symlink("tmp", bundle.path().join("rootfs/proc")).expect("a symlink");
+    let output = bundle.args(&["/probe"]).run();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("ELOOP"), "{}", text(&output.stderr));
+}
+
+fn a_killed_runtime_takes_its_container_with_it() {
+    let bundle = Bundle::new();
+    let mut runtime = bundle
+        .args(&["/probe", "hold"])
+        .command(&[], "one")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the runtime starts");
+    let mut line = String::new();
+    let mut stdout = std::io::BufReader::new(runtime.stdout.take().expect("a pipe"));
+    std::io::BufRead::read_line(&mut stdout, &mut line).expect("the probe's report");
+    let children = format!("/proc/{0}/task/{0}/children", runtime.id());
+    let init: i32 = std::fs::read_to_string(children).expect("children").trim().parse().expect("one child");
+    runtime.kill().expect("it runs");
+    runtime.wait().expect("it is our child");
+    within(Duration::from_secs(5), "the container's init is gone", || {
+        std::fs::read_to_string(format!("/proc/{init}/stat")).map_or(true, |stat| stat.contains(") Z "))
+    });
+}
+
+/// Rust ignores SIGPIPE at its start, and what is ignored stays so across execve.
+fn no_signal_is_ignored_in_the_program() {
+    let bundle = Bundle::new();
+    let output = bundle.args(&["/probe"]).run();
+    let report: Value = serde_json::from_slice(&output.stdout).expect("the probe's report");
+    assert_eq!(report["signals_ignored"], json!([]));
+}
+
+fn the_narration_tells_what_was_done_and_nothing_else() {
+    let bundle = Bundle::new();
+    let told = |config: &Value| {
+        let output = bundle.write(config).command(&["--explain"], "one").output().expect("the runtime starts");
+        assert_eq!(output.status.code(), Some(0));
+        text(&output.stderr)
+    };
+    let mut config = Bundle::config();
+    let steps = told(&config);
+    for step in ["give birth to init", "set the hostname", "mount the container's file systems", "execve"] {
+        assert!(steps.contains(step), "{step}: {steps}");
+    }
+    assert_eq!(steps.matches("give birth to init").count(), 1, "{steps}");
+    config["hostname"] = Value::Null;
+    config["mounts"] = json!([]);
+    let steps = told(&config);
+    assert!(!steps.contains("set the hostname") && !steps.contains("file systems"), "{steps}");
+}
+
+fn a_run_makes_one_clone_and_no_thread() {
+    let bundle = Bundle::new();
+    let run = bundle.args(&["/probe", "exit", "0"]).command(&[], "one");
+    let log = bundle.path().join("strace");
+    let output = Command::new("strace")
+        .args(["-f", "-e", "trace=clone,clone3,fork,vfork", "-o"])
+        .arg(&log)
+        .arg(run.get_program())
+        .args(run.get_args())
+        .output()
+        .expect("strace starts");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let calls = std::fs::read_to_string(&log).expect("the log");
+    let births = calls.lines().filter(|line| line.contains("clone") || line.contains("fork")).count();
+    assert_eq!(births, 1, "{calls}");
+    assert!(!calls.contains("CLONE_THREAD"), "{calls}");
+}

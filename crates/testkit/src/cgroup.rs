@@ -1,0 +1,105 @@
+//! A cgroup of the run's own, in every hierarchy, where we are root: for the runtime to use, and to bound it.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use probe::Mount;
+
+use crate::failure::{Class, fail};
+
+/// The run's cgroups; removed when dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Cgroups {
+    /// The name below each hierarchy's root.
+    pub(crate) name: String,
+    /// The folders.
+    pub(crate) folders: Vec<PathBuf>,
+    /// The folder to put the run's processes into, so that their number is bounded.
+    pub(crate) join: Vec<PathBuf>,
+}
+
+impl Cgroups {
+    /// Makes them in each hierarchy that lets us. An ordinary user gets none: the net bounds them otherwise.
+    pub(crate) fn new(processes: u64) -> Cgroups {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let mut groups = Cgroups::default();
+        if !nix::unistd::geteuid().is_root() {
+            return groups;
+        }
+        groups.name =
+            format!("coracle-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        for mount in hierarchies() {
+            let root = Path::new(&mount.mountpoint);
+            let folder = root.join(&groups.name);
+            if std::fs::create_dir(&folder).is_err() {
+                continue;
+            }
+            // A cpuset of version 1 starts empty, and nobody can run in an empty one.
+            for file in ["cpuset.cpus", "cpuset.mems"] {
+                if let Ok(value) = std::fs::read(root.join(file)) {
+                    let _ = std::fs::write(folder.join(file), value);
+                }
+            }
+            groups.bound(&folder, processes);
+            groups.folders.push(folder);
+        }
+        groups
+    }
+
+    /// Bounds the number of processes, where this hierarchy can.
+    fn bound(&mut self, folder: &Path, processes: u64) {
+        if std::fs::write(folder.join("pids.max"), processes.to_string()).is_err() {
+            return;
+        }
+        // On version 2 a cgroup with cgroups below it holds no processes: the run's are in a leaf.
+        let leaf =
+            if folder.join("cgroup.controllers").exists() { folder.join("net") } else { folder.to_owned() };
+        if leaf == folder || std::fs::create_dir(&leaf).is_ok() {
+            self.join.push(leaf);
+        }
+    }
+
+    /// Removes them.
+    ///
+    /// # Panics
+    /// Where one cannot be removed: something of the run is still in it.
+    pub(crate) fn remove(&mut self) {
+        for folder in std::mem::take(&mut self.folders) {
+            // The kernel lets go of a cgroup a moment after its last process has been buried.
+            let gone = (0..200).any(|_| {
+                remove_tree(&folder) || {
+                    std::thread::sleep(Duration::from_millis(5));
+                    false
+                }
+            });
+            if !gone {
+                fail(Class::Harness, format!("a leak: {} cannot be removed", folder.display()));
+            }
+        }
+    }
+}
+
+impl Drop for Cgroups {
+    fn drop(&mut self) {
+        for folder in &self.folders {
+            remove_tree(folder);
+        }
+    }
+}
+
+/// The cgroup hierarchies of this machine, by their mounts.
+pub(crate) fn hierarchies() -> Vec<Mount> {
+    let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    Mount::parse_all(&text).into_iter().filter(|mount| mount.fstype.starts_with("cgroup")).collect()
+}
+
+/// Removes a cgroup and those below it; whether it is gone.
+fn remove_tree(folder: &Path) -> bool {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_tree(&entry.path());
+        }
+    }
+    std::fs::remove_dir(folder).is_ok() || !folder.exists()
+}

@@ -1,0 +1,223 @@
+//! The `main` of a test target: which tests run, which are ignored and why, and what became of each.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::OnceLock;
+
+use course::Course;
+use libtest_mimic::{Arguments, Trial};
+use serde::Serialize;
+use tempfile::TempDir;
+
+use crate::failure::{self, Class, OrHarness, judge};
+use crate::{net, tier};
+
+/// What a test is for.
+#[allow(non_camel_case_types, reason = "the words of the macros")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Must fail while the lesson's items are blank.
+    red,
+    /// May pass then; names a wrong body that must turn it red.
+    guard,
+    /// A test of another suite.
+    plain,
+}
+
+/// One test.
+#[derive(Debug, Clone, Copy)]
+pub struct Test {
+    /// Its name: a sentence about a container.
+    pub name: &'static str,
+    /// What it is for.
+    pub kind: Kind,
+    /// Tiers it needs beyond its lesson's.
+    pub needs: &'static [&'static str],
+    /// The test itself: it fails by a panic.
+    pub body: fn(),
+}
+
+/// A test target.
+#[derive(Debug)]
+pub struct Plan {
+    /// Its name.
+    pub suite: &'static str,
+    /// The lesson it belongs to.
+    pub lesson: Option<u32>,
+    /// The runtime under test, where the environment names no other.
+    pub runtime: &'static str,
+    /// The probe; `None`: the file `probe` beside the runtime.
+    pub probe: Option<&'static str>,
+    /// The tests.
+    pub tests: Vec<Test>,
+}
+
+struct Setting {
+    runtime: PathBuf,
+    probe: PathBuf,
+    folder: TempDir,
+}
+
+static SETTING: OnceLock<Setting> = OnceLock::new();
+
+fn setting() -> &'static Setting {
+    SETTING.get().expect("testkit::main has begun")
+}
+
+/// The runtime under test.
+pub fn runtime() -> PathBuf {
+    setting().runtime.clone()
+}
+
+/// The probe's path.
+pub fn probe() -> PathBuf {
+    setting().probe.clone()
+}
+
+/// The folder of this process's tests.
+pub(crate) fn directory() -> PathBuf {
+    setting().folder.path().to_owned()
+}
+
+/// Whether the runtime under test is ours, and takes our flags.
+pub(crate) fn is_coracle() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        let output =
+            Command::new(runtime()).arg("--version").output().or_harness("ask the runtime for its version");
+        output.stdout.starts_with(b"coracle")
+    })
+}
+
+/// Runs a test target. Called by the macros.
+pub fn main(plan: &Plan) -> ExitCode {
+    if let Some(code) = net::stage() {
+        return code;
+    }
+    failure::quiet_panics();
+    let args = Arguments::from_args();
+    let from = |variable, otherwise: &str| std::env::var_os(variable).map_or(otherwise.into(), PathBuf::from);
+    let runtime = from("CORACLE_RUNTIME", plan.runtime);
+    let beside = Path::new(plan.runtime).with_file_name("probe");
+    let probe = from("CORACLE_PROBE", plan.probe.unwrap_or(&beside.to_string_lossy()));
+    let folder = match tempfile::Builder::new().prefix("coracle-test-").tempdir() {
+        Ok(folder) => folder,
+        Err(error) => {
+            eprintln!("no temporary directory: {error}; set TMPDIR to a folder that you may write to");
+            return ExitCode::FAILURE;
+        }
+    };
+    let setting = Setting { runtime, probe, folder };
+    let path = setting.folder.path().to_owned();
+    assert!(SETTING.set(setting).is_ok(), "testkit::main is called once");
+    // A failure is told by its message; where in the tests it was, the message's location says.
+    let outcome = libtest_mimic::run(&args, trials(plan));
+    // exit() runs no destructors.
+    let _ = std::fs::remove_dir_all(path);
+    outcome.exit_code()
+}
+
+fn trials(plan: &Plan) -> Vec<Trial> {
+    let locked = locked(plan);
+    let lesson_needs = lesson_needs(plan);
+    let trial = |test: &Test| {
+        let (test, suite) = (*test, plan.suite);
+        let missing = lesson_needs.iter().map(String::as_str).chain(test.needs.iter().copied());
+        let missing = missing.filter_map(|name| tier::check(name).err()).next();
+        let strict = std::env::var_os("CORACLE_STRICT").is_some_and(|value| value == "1");
+        let reason = locked.clone().or_else(|| probe_missing(plan));
+        match (reason, missing) {
+            (Some(reason), _) => ignored(suite, test, &reason),
+            (None, Some(missing)) if strict => {
+                Trial::test(test.name, move || Err(missing.to_string().into()))
+            }
+            (None, Some(missing)) => ignored(suite, test, &missing.to_string()),
+            (None, None) => Trial::test(test.name, move || {
+                let outcome = judge(test.body);
+                record(
+                    suite,
+                    test,
+                    outcome.as_ref().err().map(|(class, text)| (*class, text.as_str())),
+                    None,
+                );
+                outcome.map_err(|(class, text)| match class {
+                    Class::Assertion => text.into(),
+                    other => format!("({other:?}) {text}").into(),
+                })
+            }),
+        }
+    };
+    plan.tests.iter().map(trial).collect()
+}
+
+fn ignored(suite: &str, test: Test, reason: &str) -> Trial {
+    record(suite, test, None, Some(reason));
+    Trial::test(test.name, || Ok(())).with_ignored_flag(true).with_kind(format!("ignored: {reason}"))
+}
+
+/// Why this target's tests wait, if they do: an earlier lesson is not finished, or, for what tests the whole
+/// runtime, any lesson.
+fn locked(plan: &Plan) -> Option<String> {
+    if std::env::var_os("CORACLE_UNLOCK").is_some_and(|value| value == "all") {
+        return None;
+    }
+    // A package that was unpacked without its course has nothing to lock.
+    let course = Course::find(Path::new(env!("CARGO_MANIFEST_DIR"))).ok()?;
+    let open = match course.first_open() {
+        Ok(open) => open?,
+        Err(error) => return Some(format!("the lessons' items cannot be read: {error:#}")),
+    };
+    match plan.lesson {
+        Some(number) if number > open => Some(format!("locked: finish lesson {open:02} first")),
+        Some(_) => None,
+        None => Some("course in progress".into()),
+    }
+}
+
+fn lesson_needs(plan: &Plan) -> Vec<String> {
+    let course = Course::find(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let lesson =
+        plan.lesson.and_then(|number| course.ok()?.lesson(number).ok().map(|lesson| lesson.needs.clone()));
+    lesson.unwrap_or_default()
+}
+
+fn probe_missing(plan: &Plan) -> Option<String> {
+    let missing = !plan.runtime.is_empty() && !probe().is_file();
+    missing.then(|| "needs the probe: cargo build --package probe".to_owned())
+}
+
+/// One line of the verdicts' file.
+#[derive(Serialize)]
+struct Verdict<'a> {
+    suite: &'a str,
+    test: &'a str,
+    kind: Kind,
+    verdict: &'a str,
+    class: Option<Class>,
+    message: Option<&'a str>,
+}
+
+/// Appends a test's verdict to the file that `CORACLE_VERDICTS` names.
+fn record(suite: &str, test: Test, failed: Option<(Class, &str)>, ignored: Option<&str>) {
+    let Some(path) = std::env::var_os("CORACLE_VERDICTS") else { return };
+    let verdict = match (failed, ignored) {
+        (Some(_), _) => "fail",
+        (None, Some(_)) => "ignored",
+        (None, None) => "pass",
+    };
+    let (class, message) = (failed.map(|(class, _)| class), failed.map(|(_, text)| text).or(ignored));
+    let line = Verdict { suite, test: test.name, kind: test.kind, verdict, class, message };
+    let text = serde_json::to_string(&line).expect("a verdict is plain data") + "\n";
+    // One write each: lines of tests that end at the same time stay whole.
+    let written = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .and_then(|mut f| f.write_all(text.as_bytes()));
+    if let Err(error) = written {
+        eprintln!("the verdict could not be written: {error}");
+    }
+}

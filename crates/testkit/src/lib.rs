@@ -1,0 +1,98 @@
+//! What the tests of Coracle use: real containers, the evidence of what they saw, and a safety net around them.
+//!
+//! A test says what is true of a container, and is judged by what the probe saw inside or the host saw outside:
+//!
+//! ```no_run
+//! use testkit::prelude::*;
+//!
+//! fn the_hostname_inside_is_the_one_it_was_given() {
+//!     let inside = Container::new().hostname("boat").run(&[]).report().hostname;
+//!     assert_eq!(inside, "boat", "the hostname inside is still the host's");
+//! }
+//! ```
+//!
+//! The same tests grade any runtime: `CORACLE_RUNTIME=/usr/sbin/runc cargo test --test lesson-01`.
+
+mod bundle;
+mod cgroup;
+mod container;
+mod failure;
+mod harness;
+mod leak;
+mod net;
+mod rootfs;
+mod session;
+pub mod tier;
+
+use std::time::{Duration, Instant};
+
+pub use harness::{Kind, Plan, Test, main, probe, runtime};
+
+/// What a lesson's tests.rs needs.
+pub mod prelude {
+    pub use nix::sys::signal::Signal;
+
+    pub use crate::container::Container;
+    pub use crate::net::Outside;
+    pub use crate::rootfs::{Canary, Rootfs};
+    pub use crate::session::{Output, Program, Session};
+    pub use crate::within;
+}
+
+/// Asserts that `fact` becomes true within `time`; `words` say what it is.
+///
+/// # Panics
+/// When the time is over: an assertion that names the fact.
+#[track_caller]
+pub fn within(time: Duration, words: &str, mut fact: impl FnMut() -> bool) {
+    let end = Instant::now() + time;
+    while !fact() {
+        assert!(Instant::now() < end, "not within {time:?}: {words}");
+        // Facts of other processes give no event to wait for.
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Makes the `main` of a lesson's tests: the lesson's number, then `red` or `guard` and the name of each test
+/// function, with the tiers it needs beyond the lesson's own in parentheses.
+#[macro_export]
+macro_rules! lesson {
+    ($number:literal, $($kind:ident $(($($tier:ident),*))? $test:ident),* $(,)?) => {
+        fn main() -> std::process::ExitCode {
+            $crate::main(&$crate::Plan {
+                suite: concat!("lesson-", $number),
+                lesson: Some($number),
+                runtime: env!("CARGO_BIN_EXE_coracle-under-test"),
+                probe: Some(env!("CARGO_BIN_EXE_probe-under-test")),
+                tests: vec![$($crate::Test {
+                    name: stringify!($test),
+                    kind: $crate::Kind::$kind,
+                    needs: &[$($(stringify!($tier)),*)?],
+                    body: $test,
+                }),*],
+            })
+        }
+    };
+}
+
+/// Makes the `main` of another package's tests: the suite's name, the runtime's path (`""` for none), and the test
+/// functions with the tiers they need in parentheses.
+#[macro_export]
+macro_rules! suite {
+    ($name:literal, runtime = $runtime:expr, tests = [$($test:ident $(($($tier:ident),*))?),* $(,)?] $(,)?) => {
+        fn main() -> std::process::ExitCode {
+            $crate::main(&$crate::Plan {
+                suite: $name,
+                lesson: None,
+                runtime: $runtime,
+                probe: None,
+                tests: vec![$($crate::Test {
+                    name: stringify!($test),
+                    kind: $crate::Kind::plain,
+                    needs: &[$($(stringify!($tier)),*)?],
+                    body: $test,
+                }),*],
+            })
+        }
+    };
+}

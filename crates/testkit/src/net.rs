@@ -1,0 +1,251 @@
+//! The safety net: a learner's half-done runtime must not harm the machine it runs on.
+//!
+//! ```text
+//! harness            the test; stays outside, and looks whether the host is as before
+//!  stage 1           new user (ordinary users), mount, PID, UTS, IPC, network namespaces; a bound on processes
+//!   stage 2          PID 1 there: everything read-only but the test's directory; /proc; shared mounts
+//!    the runtime     sees a host with systemd's shared mounts, and can break only that
+//! ```
+//!
+//! Both stages are this test's own executable, run again: they are single-threaded, as unshare(2) wants. The death
+//! of the harness, or its deadline, kills stage 1, that stage 2, and that, being a PID 1, everything.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, ensure};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{Pid, getegid, geteuid, getppid};
+use probe::Mount;
+use serde::{Deserialize, Serialize};
+
+/// How many processes a run may have: a fork bomb ends here, where the kernel lets us say so.
+pub(crate) const PROCESSES: u64 = 256;
+
+/// What stage 1 and 2 are to do; passed as a file, for arguments are seen by everybody.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Order {
+    /// The folder of this process's tests: all that stays writable.
+    pub(crate) writable: PathBuf,
+    /// The runtime and its arguments.
+    pub(crate) command: Vec<String>,
+    /// Its environment.
+    pub(crate) env: BTreeMap<String, String>,
+    /// The run's own cgroups, which stay writable.
+    pub(crate) open: Vec<PathBuf>,
+    /// Those of them to join.
+    pub(crate) join: Vec<PathBuf>,
+}
+
+/// What stage 2 saw, written when the runtime has ended.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Outside {
+    /// The namespaces in which the runtime was started, by their names in /proc/self/ns.
+    pub ns: BTreeMap<String, u64>,
+    /// The hostname before the run.
+    pub hostname: String,
+    /// The hostname after it.
+    pub hostname_after: String,
+    /// The mounts before the run.
+    pub mounts_before: Vec<Mount>,
+    /// The mounts after it.
+    pub mounts_after: Vec<Mount>,
+    /// How the runtime ended: its exit status.
+    pub(crate) code: Option<i32>,
+    /// Or the signal that killed it.
+    pub(crate) signal: Option<i32>,
+}
+
+pub(crate) const ORDER: &str = "order.json";
+pub(crate) const BEFORE: &str = "before.json";
+pub(crate) const AFTER: &str = "after.json";
+pub(crate) const ERROR: &str = "net-error";
+
+const STAGE_1: &str = "--net-stage-1";
+const STAGE_2: &str = "--net-stage-2";
+
+/// The command that starts stage 1 for the order in `dir`.
+pub(crate) fn command(dir: &Path) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(STAGE_1).arg(dir).arg(std::process::id().to_string());
+    command
+}
+
+/// Whether this process is a stage; then it is that, and this is how it ended. To be called first thing.
+pub(crate) fn stage() -> Option<ExitCode> {
+    let args: Vec<String> = std::env::args().collect();
+    let [_, stage, dir, parent] = &args[..] else { return None };
+    let run = match stage.as_str() {
+        STAGE_1 => stage_1,
+        STAGE_2 => stage_2,
+        _ => return None,
+    };
+    Some(match die_with(parent).and_then(|()| run(Path::new(dir))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The harness reads this where there is no report.
+            let _ = std::fs::write(Path::new(dir).join(ERROR), format!("{error:#}"));
+            ExitCode::from(125)
+        }
+    })
+}
+
+/// Has the kernel kill us when our parent dies. It may have died already: then we have another one.
+fn die_with(parent: &str) -> Result<()> {
+    set_pdeathsig(Signal::SIGKILL)?;
+    let now = getppid().as_raw();
+    ensure!(now == 0 || parent == "0" || now.to_string() == parent, "the harness is gone");
+    Ok(())
+}
+
+fn stage_1(dir: &Path) -> Result<()> {
+    let order: Order = serde_json::from_slice(&std::fs::read(dir.join(ORDER))?)?;
+    for cgroup in &order.join {
+        std::fs::write(cgroup.join("cgroup.procs"), "0")
+            .with_context(|| format!("join {}", cgroup.display()))?;
+    }
+    let mut flags = CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWNET;
+    let (uid, gid) = (geteuid(), getegid());
+    flags.set(CloneFlags::CLONE_NEWUSER, !uid.is_root());
+    unshare(flags).context("unshare the net's namespaces")?;
+    if !uid.is_root() {
+        std::fs::write("/proc/self/setgroups", "deny").context("setgroups")?;
+        std::fs::write("/proc/self/gid_map", format!("0 {gid} 1")).context("gid_map")?;
+        std::fs::write("/proc/self/uid_map", format!("0 {uid} 1")).context("uid_map")?;
+        // After the unshare: a user namespace counts its processes by itself.
+        setrlimit(Resource::RLIMIT_NPROC, PROCESSES, PROCESSES).context("setrlimit")?;
+    }
+    // Its parent's number, seen from inside, is 0.
+    let status = Command::new("/proc/self/exe").arg(STAGE_2).arg(dir).arg("0").status()?;
+    ensure!(status.success(), "stage 2: {status}");
+    Ok(())
+}
+
+fn stage_2(dir: &Path) -> Result<()> {
+    let order: Order = serde_json::from_slice(&std::fs::read(dir.join(ORDER))?)?;
+    seal_the_world(&order)?;
+    let mut mountinfo = File::open("/proc/self/mountinfo").context("mountinfo")?;
+    let mut outside = Outside {
+        ns: namespaces(Path::new("/proc/self/ns")),
+        hostname: hostname()?,
+        mounts_before: mounts(&mut mountinfo)?,
+        ..Outside::default()
+    };
+    std::fs::write(dir.join(BEFORE), serde_json::to_vec(&outside)?)?;
+    // Opened now: afterwards the runtime may have moved our root.
+    let mut report = File::create(dir.join(AFTER))?;
+    let (program, args) = order.command.split_first().context("an empty command")?;
+    let runtime = Command::new(program).args(args).env_clear().envs(&order.env).current_dir(dir).spawn();
+    let runtime = runtime.with_context(|| format!("start {program}"))?;
+    loop {
+        // PID 1 buries everybody, the orphans of the runtime too.
+        let status = waitpid(None, None)?;
+        if status.pid() != Some(Pid::from_raw(runtime.id() as i32)) {
+            continue;
+        }
+        match status {
+            WaitStatus::Exited(_, code) => outside.code = Some(code),
+            WaitStatus::Signaled(_, signal, _) => outside.signal = Some(signal as i32),
+            _ => continue,
+        }
+        break;
+    }
+    outside.hostname_after = hostname()?;
+    outside.mounts_after = mounts(&mut mountinfo)?;
+    serde_json::to_writer(&mut report, &outside)?;
+    Ok(())
+}
+
+/// Leaves nothing writable but the test's directory, and makes the mounts look like those of a host with systemd.
+fn seal_the_world(order: &Order) -> Result<()> {
+    let none = None::<&str>;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).context("make / private")?;
+    let keep: Vec<File> = std::iter::once(&order.writable)
+        .chain(&order.open)
+        .map(|path| File::open(path).with_context(|| path.display().to_string()))
+        .collect::<Result<_>>()?;
+    for one in mounts(&mut File::open("/proc/self/mountinfo")?)? {
+        read_only(&one)?;
+    }
+    // A fresh /tmp, so that what a container without a root of its own writes there is gone with the net.
+    mount(Some("tmpfs"), "/tmp", Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=1777")).context("tmpfs")?;
+    if order.writable.starts_with("/tmp") {
+        std::fs::create_dir_all(&order.writable)?;
+    }
+    for (path, file) in std::iter::once(&order.writable).chain(&order.open).zip(&keep) {
+        let source = format!("/proc/self/fd/{}", file.as_raw_fd());
+        mount(Some(source.as_str()), path, none, MsFlags::MS_BIND, none)
+            .with_context(|| format!("bind {}", path.display()))?;
+        let writable = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | kept(&mount_of(path)?);
+        mount(none, path, none, writable, none).with_context(|| format!("open {}", path.display()))?;
+    }
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), flags, none).context("mount the net's /proc")?;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SHARED, none).context("make / shared")
+}
+
+/// Takes the right to write from a mount. One that lies hidden below another has no path any more, and needs none.
+fn read_only(one: &Mount) -> Result<()> {
+    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | kept(one);
+    match mount(None::<&str>, one.mountpoint.as_str(), None::<&str>, flags, None::<&str>) {
+        Ok(()) => Ok(()),
+        // Not to be reached by us, so neither by the runtime: it runs with our rights.
+        Err(nix::Error::EACCES | nix::Error::ENOENT | nix::Error::EINVAL) => Ok(()),
+        Err(errno) => Err(errno).with_context(|| format!("make {} read-only", one.mountpoint)),
+    }
+}
+
+/// The flags of a mount that a user namespace must not take away: the kernel says EPERM to a remount without them.
+fn kept(one: &Mount) -> MsFlags {
+    let flag = |name: &String| match name.as_str() {
+        "nosuid" => MsFlags::MS_NOSUID,
+        "nodev" => MsFlags::MS_NODEV,
+        "noexec" => MsFlags::MS_NOEXEC,
+        "noatime" => MsFlags::MS_NOATIME,
+        "nodiratime" => MsFlags::MS_NODIRATIME,
+        "relatime" => MsFlags::MS_RELATIME,
+        _ => MsFlags::empty(),
+    };
+    one.options.iter().map(flag).collect()
+}
+
+fn mount_of(path: &Path) -> Result<Mount> {
+    let all = mounts(&mut File::open("/proc/self/mountinfo")?)?;
+    let found = all.into_iter().rfind(|one| Path::new(&one.mountpoint) == path);
+    found.with_context(|| format!("{} is no mount", path.display()))
+}
+
+/// Reads an open mountinfo anew; it need not be reachable by a path.
+fn mounts(mountinfo: &mut File) -> Result<Vec<Mount>> {
+    let mut text = String::new();
+    mountinfo.rewind()?;
+    mountinfo.read_to_string(&mut text)?;
+    Ok(Mount::parse_all(&text))
+}
+
+fn hostname() -> Result<String> {
+    Ok(nix::unistd::gethostname()?.to_string_lossy().into_owned())
+}
+
+/// The inode of every namespace in a folder like /proc/self/ns.
+pub(crate) fn namespaces(folder: &Path) -> BTreeMap<String, u64> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let inode = |link: PathBuf| {
+        let text = std::fs::read_link(link).ok()?.to_string_lossy().into_owned();
+        text.split_once(":[")?.1.strip_suffix(']')?.parse().ok()
+    };
+    entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, inode(entry.path())?))).collect()
+}

@@ -1,0 +1,291 @@
+//! A container while it lives, and what is left of it afterwards.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use probe::{Mount, Report};
+use tempfile::TempDir;
+
+use crate::cgroup::Cgroups;
+use crate::failure::{Class, OrHarness, fail, saw_stderr};
+use crate::leak::Host;
+use crate::net::{self, Order, Outside};
+use crate::rootfs::Rootfs;
+use crate::{harness, within};
+
+/// A run that is not over by then is ended from outside. No test should come near it.
+const OUTER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a test waits for what takes milliseconds.
+const SOON: Duration = Duration::from_secs(5);
+
+/// A container in its net, alive.
+#[derive(Debug)]
+pub struct Session {
+    net: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+    stdout: String,
+    readers: Vec<JoinHandle<String>>,
+    end: Instant,
+    mark: String,
+    host: Host,
+    cgroups: Cgroups,
+    dir: TempDir,
+    /// Kept as long as the container lives.
+    _rootfs: Option<Rootfs>,
+}
+
+impl Session {
+    pub(crate) fn start(
+        dir: TempDir,
+        command: Vec<String>,
+        cgroups: Cgroups,
+        rootfs: Option<Rootfs>,
+    ) -> Session {
+        let host = Host::now();
+        let mark = format!("CORACLE_TEST_RUN={}", dir.path().display());
+        let env = [
+            ("CORACLE_TEST_RUN", dir.path().display().to_string()),
+            ("PATH", path()),
+            ("TERM", "dumb".into()),
+        ];
+        let order = Order {
+            writable: harness::directory(),
+            command,
+            env: env.map(|(name, value)| (name.to_owned(), value)).into(),
+            open: cgroups.folders.clone(),
+            join: cgroups.join.clone(),
+        };
+        let bytes = serde_json::to_vec(&order).or_harness("write the order");
+        std::fs::write(dir.path().join(net::ORDER), bytes).or_harness("write the order");
+        let mut net = net::command(dir.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .env("CORACLE_TEST_RUN", dir.path())
+            .spawn()
+            .or_harness("start the net");
+        let (stdin, stdout, stderr) = (net.stdin.take(), net.stdout.take(), net.stderr.take());
+        let (send, lines) = channel();
+        let out = std::thread::spawn(move || {
+            for line in
+                stdout.map(BufReader::new).into_iter().flat_map(|out| out.lines().map_while(Result::ok))
+            {
+                // The test may not want to read any more.
+                let _ = send.send(line);
+            }
+            String::new()
+        });
+        let err = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut text));
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        let end = Instant::now() + OUTER_DEADLINE;
+        let readers = vec![out, err];
+        Session {
+            net,
+            stdin,
+            lines,
+            stdout: String::new(),
+            readers,
+            end,
+            mark,
+            host,
+            cgroups,
+            dir,
+            _rootfs: rootfs,
+        }
+    }
+
+    /// The next line that the program prints, if it comes within `time`.
+    pub fn line_within(&mut self, time: Duration) -> Option<String> {
+        match self.lines.recv_timeout(time) {
+            Ok(line) => {
+                self.stdout += &line;
+                self.stdout.push('\n');
+                Some(line)
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    /// The probe's report: the next line.
+    pub fn report(&mut self) -> Report {
+        let Some(line) = self.line_within(SOON) else {
+            self.close();
+            let stderr = self.collect();
+            fail(Class::NoEvidence, format!("the container gave no report; stderr: {stderr}"))
+        };
+        parse(&line)
+    }
+
+    /// Sends a signal to the runtime.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.runtime()), signal).or_harness("signal the runtime");
+    }
+
+    /// The container's first process, seen from the host.
+    pub fn program(&self) -> Program {
+        Program { pid: first_child(self.runtime()) }
+    }
+
+    /// The world in which the runtime was started; `mounts_after` and `hostname_after` are empty as yet.
+    pub fn outside(&self) -> Outside {
+        read(self.dir.path(), net::BEFORE).unwrap_or_default()
+    }
+
+    /// Closes the program's standard input: the probe's `hold` then ends.
+    pub fn close_stdin(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Closes standard input, waits for the end of all, and looks whether the host is as before.
+    pub fn finish(mut self) -> Output {
+        self.close_stdin();
+        let over = loop {
+            match self.lines.recv_timeout(self.end.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.stdout += &(line + "\n"),
+                Err(RecvTimeoutError::Disconnected) => break false,
+                Err(RecvTimeoutError::Timeout) => break true,
+            }
+        };
+        if over {
+            self.close();
+            self.host.assert_unchanged(&self.mark);
+            self.cgroups.remove();
+            fail(Class::Deadline, format!("the outer deadline of {OUTER_DEADLINE:?} is over"));
+        }
+        self.net.wait().or_harness("wait for the net");
+        let stderr = self.collect();
+        saw_stderr(&stderr);
+        self.host.assert_unchanged(&self.mark);
+        self.cgroups.remove();
+        let Some(outside) = read(self.dir.path(), net::AFTER) else {
+            let why = std::fs::read_to_string(self.dir.path().join(net::ERROR)).unwrap_or_default();
+            fail(Class::Harness, format!("the net failed: {why}; stderr: {stderr}"))
+        };
+        let stdout = std::mem::take(&mut self.stdout);
+        Output { code: outside.code, signal: outside.signal, stdout, stderr, outside }
+    }
+
+    /// Ends all of it, now.
+    fn close(&mut self) {
+        self.stdin = None;
+        let _ = self.net.kill();
+        let _ = self.net.wait();
+    }
+
+    /// What the readers have read, once both pipes are at their end.
+    fn collect(&mut self) -> String {
+        self.readers.drain(..).map(|reader| reader.join().unwrap_or_default()).collect()
+    }
+
+    /// The runtime's number here: the first child of stage 2, which is the child of stage 1.
+    fn runtime(&self) -> i32 {
+        first_child(first_child(self.net.id() as i32))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// A container's process, seen from the host.
+#[derive(Debug)]
+pub struct Program {
+    /// Its number on the host.
+    pub pid: i32,
+}
+
+impl Program {
+    /// The inode of one of its namespaces, by its name in /proc/PID/ns.
+    pub fn ns(&self, kind: &str) -> u64 {
+        let all: BTreeMap<String, u64> = net::namespaces(&self.proc("ns"));
+        *all.get(kind)
+            .unwrap_or_else(|| fail(Class::Harness, format!("no {kind} namespace of {self:?} in sight")))
+    }
+
+    /// Its mounts.
+    pub fn mounts(&self) -> Vec<Mount> {
+        Mount::parse_all(&std::fs::read_to_string(self.proc("mountinfo")).or_harness("read its mountinfo"))
+    }
+
+    /// Its numbers in all PID namespaces that it is in, the host's first.
+    pub fn nspid(&self) -> Vec<i32> {
+        let status = std::fs::read_to_string(self.proc("status")).or_harness("read its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+        line.split_whitespace().filter_map(|number| number.parse().ok()).collect()
+    }
+
+    /// Sends it a signal from the host.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid), signal).or_harness("signal the program");
+    }
+
+    fn proc(&self, name: &str) -> PathBuf {
+        Path::new("/proc").join(self.pid.to_string()).join(name)
+    }
+}
+
+/// What is left of a run.
+#[derive(Debug)]
+pub struct Output {
+    /// The runtime's exit status, where it exited.
+    pub code: Option<i32>,
+    /// The signal that killed the runtime, where one did.
+    pub signal: Option<i32>,
+    /// What the program, and the runtime, printed.
+    pub stdout: String,
+    /// What they said on standard error.
+    pub stderr: String,
+    /// The world in which the runtime was started.
+    pub outside: Outside,
+}
+
+impl Output {
+    /// The probe's report.
+    pub fn report(&self) -> Report {
+        let Some(line) = self.stdout.lines().next() else {
+            fail(Class::NoEvidence, format!("the container gave no report; stderr: {}", self.stderr))
+        };
+        parse(line)
+    }
+}
+
+fn parse(line: &str) -> Report {
+    serde_json::from_str(line)
+        .unwrap_or_else(|error| fail(Class::NoEvidence, format!("this is no report: {error}: {line}")))
+}
+
+fn read(dir: &Path, file: &str) -> Option<Outside> {
+    serde_json::from_slice(&std::fs::read(dir.join(file)).ok()?).ok()
+}
+
+fn path() -> String {
+    std::env::var("PATH").unwrap_or_else(|_| "/usr/sbin:/usr/bin:/sbin:/bin".into())
+}
+
+/// The first child of a process.
+fn first_child(pid: i32) -> i32 {
+    let children = || {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+        text.split_whitespace().next()?.parse().ok()
+    };
+    let mut found = None;
+    within(SOON, "the process has a child", || {
+        found = children();
+        found.is_some()
+    });
+    found.unwrap_or_default()
+}

@@ -1,0 +1,142 @@
+//! What a machine, and this user on it, can do. Each answer comes from really trying.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use nix::unistd::geteuid;
+
+/// Why a tier is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// What is missing, in a few words.
+    pub what: String,
+    /// Why, as the system says it.
+    pub why: String,
+    /// What to do about it.
+    pub cure: String,
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "needs {}: {}; {}", self.what, self.why, self.cure)
+    }
+}
+
+/// The answer for a tier by its name.
+///
+/// # Errors
+/// What is missing.
+///
+/// # Panics
+/// On a name that is no tier's: a mistake in a test.
+pub fn check(name: &str) -> Result<(), Missing> {
+    match name {
+        "userns" => userns(),
+        "ids" => ids(),
+        "cgroup" => cgroup(),
+        "root" => root(),
+        "strace" => strace(),
+        "engine" => engine(),
+        other => panic!("{other} is no tier"),
+    }
+}
+
+/// The namespaces of a container: as root directly, as an ordinary user in a user namespace.
+///
+/// # Errors
+/// What is missing.
+pub fn userns() -> Result<(), Missing> {
+    let flags = if geteuid().is_root() { "-mpui" } else { "-Urmpui" };
+    tried(
+        Command::new("unshare").args([flags, "-n", "-f", "--mount-proc", "true"]),
+        "namespaces",
+        "run `cargo lesson doctor` for the reason and the cure",
+    )
+}
+
+/// A range of ids of this user's own.
+///
+/// # Errors
+/// What is missing.
+pub fn ids() -> Result<(), Missing> {
+    if geteuid().is_root() {
+        return Ok(());
+    }
+    let user = nix::unistd::User::from_uid(geteuid()).ok().flatten();
+    let name = user.map(|user| user.name).unwrap_or_default();
+    let ranges = std::fs::read_to_string("/etc/subuid").unwrap_or_default();
+    let has = ranges.lines().any(|line| line.split(':').next() == Some(&name));
+    let cure = format!("install the package uidmap and run: sudo usermod --add-subuids 100000-165535 {name}");
+    if !has {
+        return Err(missing("a range of ids", format!("/etc/subuid has no line for {name:?}"), &cure));
+    }
+    in_path("newuidmap")
+        .map(drop)
+        .ok_or_else(|| missing("a range of ids", "newuidmap is not in PATH".into(), &cure))
+}
+
+/// A cgroup that we may make others in.
+///
+/// # Errors
+/// What is missing.
+pub fn cgroup() -> Result<(), Missing> {
+    let mut group = crate::cgroup::Cgroups::new(16);
+    if group.join.is_empty() {
+        return Err(missing("a cgroup", "no cgroup can be made here".into(), "run as root"));
+    }
+    group.remove();
+    Ok(())
+}
+
+/// To be root.
+///
+/// # Errors
+/// What is missing.
+pub fn root() -> Result<(), Missing> {
+    if geteuid().is_root() {
+        Ok(())
+    } else {
+        Err(missing(
+            "root",
+            "you are an ordinary user".into(),
+            "run as root, in a machine you can throw away",
+        ))
+    }
+}
+
+/// strace, and the right to use it.
+///
+/// # Errors
+/// What is missing.
+pub fn strace() -> Result<(), Missing> {
+    tried(Command::new("strace").args(["-o", "/dev/null", "true"]), "strace", "install the package strace")
+}
+
+/// A container engine.
+///
+/// # Errors
+/// What is missing.
+pub fn engine() -> Result<(), Missing> {
+    let found = ["podman", "containerd", "dockerd"].into_iter().any(|name| in_path(name).is_some());
+    found
+        .then_some(())
+        .ok_or_else(|| missing("an engine", "none is in PATH".into(), "install the package podman"))
+}
+
+/// The file that a program's name means.
+pub fn in_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+fn tried(command: &mut Command, what: &str, cure: &str) -> Result<(), Missing> {
+    match command.stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(missing(what, String::from_utf8_lossy(&output.stderr).trim().to_owned(), cure)),
+        Err(error) => Err(missing(what, format!("{:?}: {error}", command.get_program()), cure)),
+    }
+}
+
+fn missing(what: &str, why: String, cure: &str) -> Missing {
+    Missing { what: what.to_owned(), why, cure: cure.to_owned() }
+}
