@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use probe::Mount;
 
@@ -65,26 +65,30 @@ impl Cgroups {
     /// # Panics
     /// Where one cannot be removed: something of the run is still in it.
     pub(crate) fn remove(&mut self) {
-        for folder in std::mem::take(&mut self.folders) {
-            // The kernel lets go of a cgroup a moment after its last process has been buried.
-            let gone = (0..200).any(|_| {
-                remove_tree(&folder) || {
-                    std::thread::sleep(Duration::from_millis(5));
-                    false
-                }
-            });
-            if !gone {
-                fail(Class::Harness, format!("a leak: {} cannot be removed", folder.display()));
-            }
+        self.try_remove();
+        if let Some(left) = self.folders.first() {
+            fail(Class::Harness, format!("a leak: {} cannot be removed", left.display()));
         }
+    }
+
+    /// Removes what can be removed. The kernel lets go of a cgroup a moment after its last process has been buried.
+    fn try_remove(&mut self) {
+        let end = Instant::now() + Duration::from_secs(2);
+        self.folders.retain(|folder| {
+            while !remove_tree(folder) {
+                if Instant::now() > end {
+                    return true;
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            false
+        });
     }
 }
 
 impl Drop for Cgroups {
     fn drop(&mut self) {
-        for folder in &self.folders {
-            remove_tree(folder);
-        }
+        self.try_remove();
     }
 }
 

@@ -276,11 +276,13 @@ fn path() -> String {
     std::env::var("PATH").unwrap_or_else(|_| "/usr/sbin:/usr/bin:/sbin:/bin".into())
 }
 
-/// The first child of a process.
+/// The first child of a process, whichever of its threads it came from.
 fn first_child(pid: i32) -> i32 {
     let children = || {
-        let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-        text.split_whitespace().next()?.parse().ok()
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let texts = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+        let first = |text: String| text.split_whitespace().next().and_then(|number| number.parse().ok());
+        texts.filter_map(first).min()
     };
     let mut found = None;
     within(SOON, "the process has a child", || {
