@@ -1,0 +1,71 @@
+//! Looking for defects: everything the book says that a machine can try.
+
+mod before;
+mod cli;
+mod html;
+mod prose;
+mod session;
+mod shell;
+mod tools;
+mod transcript;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use course::Course;
+
+use crate::{Book, Defect, render};
+
+pub use tools::Tools;
+
+/// A transcript that was not run, and why.
+#[derive(Clone, Debug)]
+pub struct Skipped {
+    /// The page.
+    pub file: PathBuf,
+    /// The line of its first command.
+    pub line: usize,
+    /// Why it was not run.
+    pub reason: String,
+    /// Whether its author wants it so (`norun`); otherwise this machine lacks something.
+    pub wanted: bool,
+}
+
+/// What the check found.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// What is wrong, page by page.
+    pub defects: Vec<Defect>,
+    /// How many commands of transcripts were run.
+    pub ran: usize,
+    /// The transcripts that were not run.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Checks the book in `dir` about `course`: its directives, links, images and HTML, the commands, paths and names in
+/// its prose, and its transcripts, with the programs of `tools`.
+///
+/// # Errors
+/// Fails where the check itself cannot be done. What is wrong with the book is in [`Findings::defects`].
+pub fn run(course: &Course, dir: &Path, tools: &Tools) -> Result<Findings> {
+    let book = Book::open(course, dir)?;
+    let out = tempfile::tempdir()?;
+    let mut pages = book.pages()?;
+    let mut findings = Findings { defects: std::mem::take(&mut pages.defects), ..Findings::default() };
+    findings.defects.append(&mut pages.gaps);
+    for what in render::html(&book, &pages, out.path())? {
+        findings.defects.push(Defect { file: book.display(&book.src()), line: 0, what });
+    }
+    findings.defects.extend(html::check(&pages, out.path())?);
+    let mut prose = prose::Prose::new(&book, tools)?;
+    let mut before = before::Before::new(&book);
+    for page in &pages.pages {
+        findings.defects.extend(prose.check(page));
+        transcript::check(page, tools, &mut before, &mut findings)?;
+    }
+    let strict = findings.skipped.iter().filter_map(transcript::strict);
+    findings.defects.extend(strict);
+    findings.defects.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    findings.defects.dedup();
+    Ok(findings)
+}

@@ -1,0 +1,138 @@
+//! `cargo run -p book` builds the book into `target/book`; `-- serve [--port 3000]` serves it on this machine;
+//! `-- check` tries everything it says.
+//!
+//! # For authors
+//!
+//! A page is a Markdown file in `book/src`. A chapter has the name of its lesson's folder (`03-pivot-root.md`); the
+//! builder makes its heading, its place in the table of contents, and previous and next, from `lesson.toml`. Every
+//! other page comes after the lessons, by name, and has a `# heading` of its own. There is no SUMMARY.md.
+//!
+//! ## Directives
+//! Each stands on a line of its own, outside fences. `\{{#` is a plain `{{#`. mdBook's own includes are off, because a
+//! missing anchor would leave a hole; a directive that finds nothing is an error. In a chapter the number may be
+//! left out.
+//!
+//! | Directive | Becomes |
+//! |---|---|
+//! | `{{#card 03}}` | the box at the head: minutes, stars, needs, items, files, test command (required) |
+//! | `{{#tests 03}}` | the tests as sentences, from the `testkit::lesson!` list and the functions' docs (required) |
+//! | `{{#contracts 03}}` | every item's contract: its docs and its signature |
+//! | `{{#signature rootfs::bind}}` | one contract (a chapter must show each of its items' contracts) |
+//! | `{{#solution rootfs::bind}}` | the reference's version, folded; also on a learner's branch |
+//! | `{{#item rootfs::open_directory}}` | any other function of the runtime with its body; a lesson's own item is refused |
+//! | `{{#command 03}}` | the test command; the one directive that may also stand in a sentence |
+//! | `{{#diagram img/x.svg A caption}}` | the SVG inside the page, so that it takes the theme's colours |
+//!
+//! ## Transcripts
+//! A fence `console` holds lines `$ command`, each followed by what it prints; a typed line that ends in `\` goes on in
+//! the next (which may begin with `> `). `-- check` types it all again: one shell a page (directory, variables and `$?`
+//! carry over, blocks run in order), in an empty folder, stdout and stderr together, `coracle`, `probe` and
+//! `rootfs-builder` in PATH, `$ROOTFS` a BusyBox root filesystem, 80 columns, 20 seconds a command. In the output,
+//! `...` on a line of its own stands for any lines, `[..]` inside a line for any text.
+//! - `console,root` runs only where the check runs as root.
+//! - `console,before` runs with the runtime as the chapter's lesson finds it (its items and all later ones blanked): this
+//!   shows the hole. These blocks share a shell of their own; where the check runs as root, it is shut into namespaces.
+//! - `console,norun,reason="..."` is shown and not run; the check prints the reason.
+//!
+//! ## What else is checked
+//! In code inside a line, and in `sh` and `console` fences: `cargo ... -p X`, `--test X`, `--bin X`; `cargo lesson VERB`
+//! with its options, lesson number and item; the verbs and options of `coracle` and `rootfs-builder`; paths below
+//! crates/, lessons/, scripts/, book/, rootfs-builder/ (`NN` and `*` stand for any name; another project's path begins
+//! with the project: `youki/crates/...`). In code inside a line also: the items of the runtime (`rootfs::bind`), and
+//! the names of tests (four underscores or more). Capitals (`N`, `ITEM`) stand for what the reader puts in.
+//! Everywhere: links, anchors, alternative texts of images, elements left open, and that nothing is fetched from the
+//! network.
+//!
+//! ## Diagrams
+//! SVG with a `viewBox`, a `<title>` that says in words what it shows, and `currentColor` (or the classes `soft`,
+//! `accent`, `good`, `bad` of `theme/coracle.css`) for its colours, so that it reads on light and dark alike.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use book::{Book, check, render, serve};
+use clap::{Parser, Subcommand};
+use course::Course;
+
+/// Builds, serves and checks the book.
+#[derive(Parser)]
+#[command(name = "book", version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Build into target/book (the default)
+    Build,
+    /// Build, serve on this machine, and build again when something changes
+    Serve {
+        /// The port on the loopback address
+        #[arg(long, default_value_t = 3000)]
+        port: u16,
+    },
+    /// Build into a scratch folder and try everything the book says
+    Check,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("book: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let course = Course::find(&std::env::current_dir()?)?;
+    let dir = course.root.join("book");
+    let out = course.root.join("target/book");
+    match arguments.verb {
+        None | Some(Verb::Build) => build(&course, &dir, &out).map(|()| {
+            println!("Built: {}", out.join("index.html").display());
+            ExitCode::SUCCESS
+        }),
+        Some(Verb::Serve { port }) => {
+            build(&course, &dir, &out)?;
+            // The course's manifests may have changed as well.
+            let again = || build(&Course::load(&course.root)?, &dir, &out);
+            serve::run(&course, &dir, &out, port, &again).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Verb::Check) => check(&course, &dir),
+    }
+}
+
+fn build(course: &Course, dir: &Path, out: &Path) -> Result<()> {
+    let book = Book::open(course, dir)?;
+    let pages = book.pages()?;
+    for remark in pages.gaps.iter().chain(&pages.defects) {
+        eprintln!("{remark}");
+    }
+    for warning in render::html(&book, &pages, out)? {
+        eprintln!("{warning}");
+    }
+    if !pages.defects.is_empty() {
+        bail!("{} defects leave holes in the pages", pages.defects.len());
+    }
+    Ok(())
+}
+
+fn check(course: &Course, dir: &Path) -> Result<ExitCode> {
+    let findings = check::run(course, dir, &check::Tools::build(&course.root)?)?;
+    for skipped in &findings.skipped {
+        println!("{}:{}: transcript not run: {}", skipped.file.display(), skipped.line, skipped.reason);
+    }
+    for defect in &findings.defects {
+        eprintln!("{defect}");
+    }
+    let (ran, defects) = (findings.ran, findings.defects.len());
+    println!(
+        "{ran} commands of transcripts run, {} transcripts not run, {defects} defects",
+        findings.skipped.len()
+    );
+    Ok(if defects == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,58 @@
+//! The order of the pages: the introduction, the lessons in their parts, then everything else.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::{Book, Defect, Page, Pages, show};
+
+/// The first page.
+const INTRODUCTION: &str = "introduction.md";
+
+/// The parts of the course, each by the number of its first lesson.
+const PARTS: [(u32, &str); 4] =
+    [(1, "I: The six capabilities"), (9, "II: Locks"), (14, "III: Engines"), (18, "IV: Break it, time it")];
+
+/// Puts the pages into their order, writes the table of contents, and notes lessons without a chapter.
+pub(crate) fn order(book: &Book<'_>, found: &mut Pages) {
+    let rank = |page: &Page| match page.lesson {
+        _ if page.name == Path::new(INTRODUCTION) => (0, 0),
+        Some(number) => (1, number),
+        None => (2, 0),
+    };
+    found.pages.sort_by_key(|page| (rank(page), page.name.clone()));
+    for lesson in &book.course.lessons {
+        if !found.pages.iter().any(|page| page.lesson == Some(lesson.number)) {
+            let file = book.display(&book.src().join(format!("{}.md", lesson.folder())));
+            let what = format!("lesson {} has no chapter: write this file", lesson.number);
+            found.gaps.push(Defect { file, line: 0, what });
+        }
+    }
+    for page in &found.pages {
+        let numbered = page.name.to_string_lossy().starts_with(|c: char| c.is_ascii_digit());
+        if numbered && page.lesson.is_none() {
+            let what = "the page is named like a chapter, and no folder of lessons/ has that name".into();
+            found.defects.push(Defect { file: page.file.clone(), line: 0, what });
+        }
+    }
+    found.summary = text(&found.pages);
+}
+
+fn text(pages: &[Page]) -> String {
+    let mut summary = String::from("# Summary\n\n");
+    let mut part = None;
+    for page in pages {
+        let link = format!("[{}]({})", show::escape(&page.title), page.name.display());
+        let line = match page.lesson {
+            None => format!("\n{link}\n"),
+            Some(number) => {
+                let now = PARTS.iter().rfind(|(first, _)| *first <= number);
+                let title = now.filter(|now| Some(*now) != part).map(|(_, title)| format!("\n# {title}\n\n"));
+                part = now;
+                format!("{}- {link}", title.unwrap_or_default())
+            }
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(summary, "{line}");
+    }
+    summary
+}
