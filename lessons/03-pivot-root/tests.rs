@@ -56,7 +56,10 @@ fn what_it_writes_is_in_the_root_filesystem() {
     let rootfs = Rootfs::probe();
     let run = Container::new().rootfs(&rootfs).run(&["write", "/tmp/note", "hello"]);
     let did = run.report().did.expect("the probe tells what it did");
-    assert!(did.ok, "the write inside failed: {did:?}");
+    assert!(
+        did.ok,
+        "it did not go to the root filesystem, but to the host's, which is read-only in tests: {did:?}"
+    );
     let note = std::fs::read_to_string(rootfs.path().join("tmp/note")).ok();
     assert_eq!(note.as_deref(), Some("hello"), "what was written to /tmp inside went to the host's /tmp");
 }
@@ -70,8 +73,11 @@ fn nothing_of_the_hosts_mounts_is_left() {
     assert_eq!(roots, 1, "the old root still lies on the container's root: {inside:#?}");
     let of_host = session.outside().mounts_before;
     let on_host = |point: &str| of_host.iter().any(|mount| mount.mountpoint == point);
-    let left: Vec<_> =
-        inside.iter().map(|mount| &mount.mountpoint).filter(|p| !["/", "/proc"].contains(&p.as_str())).collect();
+    let left: Vec<_> = inside
+        .iter()
+        .map(|mount| &mount.mountpoint)
+        .filter(|p| !["/", "/proc"].contains(&p.as_str()))
+        .collect();
     let left: Vec<_> = left.into_iter().filter(|point| on_host(point)).collect();
     assert!(left.is_empty(), "mounts of the host are in sight: {left:#?}");
     session.finish();

@@ -9,7 +9,7 @@ use serde::Serialize;
 /// The class of a failure. Only an assertion proves that a test sees what it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Class {
+pub enum Class {
     /// The test's own assertion.
     Assertion,
     /// The runtime panicked in a run of this test.
@@ -75,7 +75,10 @@ pub(crate) fn saw_stderr(text: &str) {
 }
 
 /// Runs a test's body on this thread, and classifies its end.
-pub(crate) fn judge(body: impl FnOnce()) -> Result<(), (Class, String)> {
+///
+/// # Errors
+/// The class of its failure, and the message with its place.
+pub fn judge(body: impl FnOnce()) -> Result<(), (Class, String)> {
     RUNTIME_PANICKED.set(false);
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
     let panicked = RUNTIME_PANICKED.get();

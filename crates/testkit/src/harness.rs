@@ -49,7 +49,7 @@ pub struct Plan {
     pub lesson: Option<u32>,
     /// The runtime under test, where the environment names no other.
     pub runtime: &'static str,
-    /// The probe; `None`: the file `probe` beside the runtime.
+    /// The probe; `None`: the one that cargo built beside this test.
     pub probe: Option<&'static str>,
     /// The tests.
     pub tests: Vec<Test>,
@@ -101,7 +101,9 @@ pub fn main(plan: &Plan) -> ExitCode {
     let args = Arguments::from_args();
     let from = |variable, otherwise: &str| std::env::var_os(variable).map_or(otherwise.into(), PathBuf::from);
     let runtime = from("CORACLE_RUNTIME", plan.runtime);
-    let beside = Path::new(plan.runtime).with_file_name("probe");
+    // Cargo puts a test into DIR/deps and the programs into DIR.
+    let exe = std::env::current_exe().unwrap_or_default();
+    let beside = exe.parent().and_then(Path::parent).unwrap_or(Path::new("/")).join("probe");
     let probe = from("CORACLE_PROBE", plan.probe.unwrap_or(&beside.to_string_lossy()));
     let folder = match tempfile::Builder::new().prefix("coracle-test-").tempdir() {
         Ok(folder) => folder,
@@ -185,7 +187,7 @@ fn lesson_needs(plan: &Plan) -> Vec<String> {
 }
 
 fn probe_missing(plan: &Plan) -> Option<String> {
-    let missing = !plan.runtime.is_empty() && !probe().is_file();
+    let missing = plan.probe.is_none() && !probe().is_file();
     missing.then(|| "needs the probe: cargo build --package probe".to_owned())
 }
 

@@ -1,6 +1,7 @@
 //! Whether the host is as it was before a run.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::failure::{Class, OrHarness, fail};
 
@@ -25,6 +26,11 @@ impl Host {
         let now = Host::now();
         if now != *self {
             fail(Class::Harness, format!("a leak: the host was changed: before {self:#?}, after {now:#?}"));
+        }
+        // Those that were killed need a moment to be gone.
+        let end = Instant::now() + Duration::from_secs(2);
+        while !marked(mark).is_empty() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(2));
         }
         let left = marked(mark);
         if !left.is_empty() {

@@ -26,7 +26,9 @@ pub mod tier;
 
 use std::time::{Duration, Instant};
 
+pub use failure::{Class, judge};
 pub use harness::{Kind, Plan, Test, main, probe, runtime};
+pub use session::in_net;
 
 /// What a lesson's tests.rs needs.
 pub mod prelude {

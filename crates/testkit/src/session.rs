@@ -17,7 +17,7 @@ use crate::cgroup::Cgroups;
 use crate::failure::{Class, OrHarness, fail, saw_stderr};
 use crate::leak::Host;
 use crate::net::{self, Order, Outside};
-use crate::rootfs::Rootfs;
+use crate::rootfs::{Rootfs, temporary};
 use crate::{harness, within};
 
 /// A run that is not over by then is ended from outside. No test should come near it.
@@ -25,6 +25,14 @@ const OUTER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a test waits for what takes milliseconds.
 const SOON: Duration = Duration::from_secs(5);
+
+const MARK: &str = "CORACLE_TEST_RUN";
+
+/// Runs any command in the net, in the place of a runtime.
+pub fn in_net(words: &[&str]) -> Session {
+    let command = words.iter().map(|word| (*word).to_owned()).collect();
+    Session::start(temporary(), command, Cgroups::new(net::PROCESSES), None)
+}
 
 /// A container in its net, alive.
 #[derive(Debug)]
@@ -51,12 +59,8 @@ impl Session {
         rootfs: Option<Rootfs>,
     ) -> Session {
         let host = Host::now();
-        let mark = format!("CORACLE_TEST_RUN={}", dir.path().display());
-        let env = [
-            ("CORACLE_TEST_RUN", dir.path().display().to_string()),
-            ("PATH", path()),
-            ("TERM", "dumb".into()),
-        ];
+        let mark = format!("{MARK}={}", dir.path().display());
+        let env = [(MARK, dir.path().display().to_string()), ("PATH", path()), ("TERM", "dumb".into())];
         let order = Order {
             writable: harness::directory(),
             command,
@@ -70,7 +74,7 @@ impl Session {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .env("CORACLE_TEST_RUN", dir.path())
+            .env(MARK, dir.path())
             .spawn()
             .or_harness("start the net");
         let (stdin, stdout, stderr) = (net.stdin.take(), net.stdout.take(), net.stderr.take());
@@ -104,6 +108,18 @@ impl Session {
             dir,
             _rootfs: rootfs,
         }
+    }
+
+    /// With another outer deadline, from now on.
+    #[must_use]
+    pub fn deadline(mut self, time: Duration) -> Session {
+        self.end = Instant::now() + time;
+        self
+    }
+
+    /// The variable that every process of this run has in its environment, and that leaks are found by.
+    pub fn mark(&self) -> (&'static str, &Path) {
+        (MARK, self.dir.path())
     }
 
     /// The next line that the program prints, if it comes within `time`.
@@ -162,7 +178,7 @@ impl Session {
             self.close();
             self.host.assert_unchanged(&self.mark);
             self.cgroups.remove();
-            fail(Class::Deadline, format!("the outer deadline of {OUTER_DEADLINE:?} is over"));
+            fail(Class::Deadline, "the outer deadline is over: the runtime does not return");
         }
         self.net.wait().or_harness("wait for the net");
         let stderr = self.collect();

@@ -1,0 +1,60 @@
+//! The tree as a learner meets it at the start of a lesson.
+
+use anyhow::{Context, Result, bail};
+
+use crate::{Course, Item, Lesson, Tree, parse};
+
+/// The reference with the items of lessons >= `n` blanked, their private helpers removed, and [`crate::ALLOW`] on if
+/// that was any. `n` = 0 is the starter; an `n` behind the last lesson is the reference itself.
+///
+/// # Errors
+/// Fails where an item or a private helper is not in the reference, or where an item's neutral body is what the
+/// reference has: such an item would always be open.
+pub fn snapshot(course: &Course, reference: &Tree, n: u32) -> Result<Tree> {
+    let mut tree = reference.clone();
+    let mut blank = false;
+    for lesson in course.lessons.iter().filter(|lesson| lesson.number >= n) {
+        for item in &lesson.items {
+            if parse::Cache::default().body_is(reference, &item.path, &item.neutral)? {
+                bail!(
+                    "lesson {}: the neutral body of {} is what the reference does",
+                    lesson.number,
+                    item.path
+                );
+            }
+            lesson.blank(&mut tree, item)?;
+            blank = true;
+        }
+        for helper in &lesson.private {
+            tree.remove(helper)
+                .with_context(|| format!("lesson {}: private helper {helper}", lesson.number))?;
+        }
+    }
+    if blank {
+        tree.set_allow(true);
+    }
+    Ok(tree)
+}
+
+impl Lesson {
+    /// Gives `item` its neutral body under the comment line that says what it is.
+    ///
+    /// # Errors
+    /// Fails where the item is not in the tree.
+    pub fn blank(&self, tree: &mut Tree, item: &Item) -> Result<()> {
+        tree.set_body(&item.path, &item.neutral, Some(&self.marker(item)))
+            .with_context(|| format!("lesson {}: item {}", self.number, item.path))
+    }
+
+    /// The comment line of a blanked item: which one it is, and where help is.
+    pub fn marker(&self, item: &Item) -> String {
+        let place = self.items.iter().position(|other| other == item).map_or(0, |index| index + 1);
+        format!(
+            "Lesson {:02}, item {place} of {}. Stuck? cargo lesson hint {} {}",
+            self.number,
+            self.items.len(),
+            self.number,
+            self.short_name(item)
+        )
+    }
+}

@@ -1,0 +1,113 @@
+//! The command line.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use nix::sys::signal::{SigSet, Signal};
+
+/// What stands on stderr where the command line has another form.
+pub(crate) const USAGE: &str = "\
+usage: probe [ACTION [ARG...]]
+
+Reports the world it sees as one line of JSON. With an action it does one thing first and reports that as `did`.
+
+  exit N              report, then exit with status N
+  die SIGNAL          report, then kill itself by that signal; exit 99 where it did not kill
+  hold                report, then wait until stdin is at its end
+  wait-signal SIG...  report with these blocked, wait for one, print it on a second line
+  orphan              leave an orphan that has ended: does PID 1 reap it within 2 s?
+  write PATH TEXT     make or overwrite a file
+  open PATH           open a file and tell how it begins
+  mkdir PATH          make a directory
+  mount TYPE TARGET   mount a file system
+  fork N              have N children at once
+  alloc MB            write to that many megabytes of memory
+  syscall NR [ARG...] make a system call by number, with up to six numbers
+  escape CANARY       the classic escape from a chroot: try to read that file outside
+  sleep SECONDS       sleep, then report
+";
+
+/// What the probe is asked for.
+pub(crate) enum Command {
+    Report,
+    Help,
+    Exit(u8),
+    Die(Signal),
+    Hold,
+    WaitSignal(SigSet),
+    Orphan,
+    Write(PathBuf, OsString),
+    Open(PathBuf),
+    Mkdir(PathBuf),
+    Mount(String, PathBuf),
+    Fork(u64),
+    Alloc(usize),
+    Syscall(i64, [i64; 6]),
+    Escape(PathBuf),
+    Sleep(Duration),
+}
+
+impl Command {
+    /// Reads the arguments after the program's name; `None` if they have not the form of [`USAGE`].
+    pub(crate) fn parse(args: &[OsString]) -> Option<Command> {
+        let Some((action, args)) = args.split_first() else { return Some(Command::Report) };
+        Some(match (action.to_str()?, args) {
+            ("--help" | "-h", []) => Command::Help,
+            ("exit", [status]) => Command::Exit(parse(status)?),
+            ("die", [name]) => Command::Die(signal(name)?),
+            ("hold", []) => Command::Hold,
+            ("wait-signal", names @ [_, ..]) => Command::WaitSignal(signals(names)?),
+            ("orphan", []) => Command::Orphan,
+            ("write", [path, text]) => Command::Write(path.into(), text.clone()),
+            ("open", [path]) => Command::Open(path.into()),
+            ("mkdir", [path]) => Command::Mkdir(path.into()),
+            ("mount", [fstype, target]) => Command::Mount(parse(fstype)?, target.into()),
+            ("fork", [count]) => Command::Fork(parse(count)?),
+            ("alloc", [megabytes]) => Command::Alloc(parse(megabytes)?),
+            ("syscall", [number, args @ ..]) => Command::Syscall(integer(number)?, integers(args)?),
+            ("escape", [canary]) => Command::Escape(canary.into()),
+            ("sleep", [seconds]) => Command::Sleep(Duration::try_from_secs_f64(parse(seconds)?).ok()?),
+            _ => return None,
+        })
+    }
+}
+
+fn parse<T: FromStr>(text: &OsStr) -> Option<T> {
+    text.to_str()?.parse().ok()
+}
+
+/// `SIGTERM`, `TERM` or `15`.
+fn signal(name: &OsStr) -> Option<Signal> {
+    let name = name.to_str()?;
+    let by_number = || Signal::try_from(name.parse::<i32>().ok()?).ok();
+    name.parse().ok().or_else(|| format!("SIG{name}").parse().ok()).or_else(by_number)
+}
+
+fn signals(names: &[OsString]) -> Option<SigSet> {
+    let set: SigSet = names.iter().map(|name| signal(name)).collect::<Option<_>>()?;
+    // Nobody can wait for these two.
+    (!set.contains(Signal::SIGKILL) && !set.contains(Signal::SIGSTOP)).then_some(set)
+}
+
+/// Decimal or `0x` hexadecimal; a value above `i64::MAX` stands for its bits.
+fn integer(text: &OsStr) -> Option<i64> {
+    let text = str::from_utf8(text.as_bytes()).ok()?;
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok().map(u64::cast_signed),
+        None => text.parse().ok(),
+    }
+}
+
+fn integers(args: &[OsString]) -> Option<[i64; 6]> {
+    let mut values = [0; 6];
+    if args.len() > values.len() {
+        return None;
+    }
+    for (value, arg) in values.iter_mut().zip(args) {
+        *value = integer(arg)?;
+    }
+    Some(values)
+}

@@ -1,0 +1,5 @@
+//! The `probe` binary.
+
+fn main() -> std::process::ExitCode {
+    probe::main()
+}
