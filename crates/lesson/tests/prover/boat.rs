@@ -1,0 +1,86 @@
+//! A course in miniature, below the target folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A fresh copy of `tests/fixtures/course`.
+pub(crate) struct Boat {
+    root: PathBuf,
+}
+
+/// What `cargo lesson prove` said.
+pub(crate) struct Proof {
+    pub(crate) success: bool,
+    pub(crate) output: String,
+    pub(crate) errors: String,
+}
+
+impl Boat {
+    pub(crate) fn new(name: &str) -> Self {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prover").join(name);
+        if root.exists() {
+            fs::remove_dir_all(&root).unwrap();
+        }
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/course"), &root);
+        Self { root }
+    }
+
+    pub(crate) fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    }
+
+    /// Replaces the only occurrence of `old`.
+    pub(crate) fn edit(&self, file: &str, old: &str, new: &str) {
+        let text = self.read(file);
+        assert_eq!(text.matches(old).count(), 1, "{file} does not hold `{old}` once");
+        fs::write(self.root.join(file), text.replacen(old, new, 1)).unwrap();
+    }
+
+    pub(crate) fn prove(&self, lessons: &[&str]) -> Proof {
+        self.prove_with(lessons, &[])
+    }
+
+    /// Runs `cargo lesson prove` here, with the fixture's own runc first in PATH.
+    pub(crate) fn prove_with(&self, lessons: &[&str], env: &[(&str, &str)]) -> Proof {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path =
+            std::env::join_paths([self.root.join("bin")].into_iter().chain(std::env::split_paths(&path)));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lesson"));
+        command.arg("prove").args(lessons).current_dir(&self.root).env("PATH", path.unwrap());
+        command.env("CARGO_NET_OFFLINE", "true").env_remove("CARGO_TARGET_DIR").env_remove("CORACLE_STRICT");
+        command.envs(env.iter().copied());
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Proof { success: output.status.success(), output: text(output.stdout), errors: text(output.stderr) }
+    }
+}
+
+impl Drop for Boat {
+    fn drop(&mut self) {
+        // A failed test leaves its course for a look; the next run makes it anew.
+        if !std::thread::panicking() {
+            fs::remove_dir_all(&self.root).unwrap();
+        }
+    }
+}
+
+impl Proof {
+    pub(crate) fn defects(&self) -> Vec<String> {
+        let defects = self.output.lines().filter_map(|line| line.strip_prefix("defect: "));
+        defects.map(str::to_owned).collect()
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
