@@ -206,8 +206,12 @@ pub(crate) fn escape(canary: &Path) -> Did {
 
 fn climb(canary: &Path) -> Result<String, Refused> {
     let outside = open(".", OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).step("open .")?;
-    let name = format!(".escape-{}", unistd::getpid());
-    mkdirat(&outside, name.as_str(), Mode::S_IRWXU).step("mkdir")?;
+    let made = format!(".escape-{}", unistd::getpid());
+    // Any folder below will do as the smaller root; where nothing can be written, one that is there.
+    let name = match mkdirat(&outside, made.as_str(), Mode::S_IRWXU) {
+        Err(Errno::EROFS | Errno::EACCES) => folder_here().ok_or(Errno::ENOENT).step("find a folder")?,
+        result => result.map(|()| made.clone()).step("mkdir")?,
+    };
     let read = (|| {
         unistd::chroot(name.as_str()).step("chroot")?;
         unistd::fchdir(&outside).step("fchdir")?;
@@ -218,6 +222,13 @@ fn climb(canary: &Path) -> Result<String, Refused> {
         unistd::chroot(".").step("chroot .")?;
         excerpt(canary)
     })();
-    let _ = unistd::unlinkat(&outside, name.as_str(), UnlinkatFlags::RemoveDir);
+    let _ = unistd::unlinkat(&outside, made.as_str(), UnlinkatFlags::RemoveDir);
     read
+}
+
+/// The name of a folder in the working directory.
+fn folder_here() -> Option<String> {
+    let entries = std::fs::read_dir(".").ok()?.flatten();
+    let mut folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.find_map(|entry| entry.file_name().into_string().ok())
 }

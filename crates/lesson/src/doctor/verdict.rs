@@ -172,6 +172,9 @@ fn cgroup(facts: &Facts) -> Line {
         (Layout::Hybrid | Layout::V1, true) => line
             .follows("tests that need a pure v2 machine are ignored")
             .cure("export CORACLE_VM='a command prefix that runs its arguments on a machine with cgroup v2'"),
+        (Layout::None, _) => {
+            line.tier(facts, "cgroup").cure(facts.as_root("mount -t cgroup2 none /sys/fs/cgroup"))
+        }
         _ => line.tier(facts, "cgroup").cure("boot with systemd.unified_cgroup_hierarchy=1"),
     }
 }
