@@ -34,9 +34,9 @@ enum Verb {
         lesson: u32,
         /// The function [default: the first that is still open]
         item: Option<String>,
-        /// How far to go: 1, 2 or 3
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
-        step: u8,
+        /// How far to go: 1, 2 or 3 [default: one further than the last time]
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=3))]
+        step: Option<u8>,
     },
     /// Compare your finished functions with the reference
     Diff {
@@ -73,6 +73,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    end_with_the_reader();
     match act(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -80,6 +81,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whoever pipes us into `head` has seen enough: no backtrace for them. (println! panics where nobody reads.)
+fn end_with_the_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if info.payload_as_str().is_some_and(|text| text.starts_with("failed printing to stdout")) {
+            std::process::exit(0);
+        }
+        usual(info);
+    }));
 }
 
 fn act(cli: Cli) -> Result<()> {

@@ -13,7 +13,6 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -23,8 +22,9 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
+use nix::sys::utsname::uname;
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, getegid, geteuid, getppid};
+use nix::unistd::{Pid, Uid, getegid, geteuid};
 use probe::Mount;
 use serde::{Deserialize, Serialize};
 
@@ -100,11 +100,13 @@ pub(crate) fn stage() -> Option<ExitCode> {
     })
 }
 
-/// Has the kernel kill us when our parent dies. It may have died already: then we have another one.
+/// Has the kernel kill us when our parent dies. It may have died already: then we have another one. The host's /proc,
+/// which both stages still see here, tells its number even where getppid(2) says 0 across PID namespaces.
 fn die_with(parent: &str) -> Result<()> {
     set_pdeathsig(Signal::SIGKILL)?;
-    let now = getppid().as_raw();
-    ensure!(now == 0 || parent == "0" || now.to_string() == parent, "the harness is gone");
+    let status = std::fs::read_to_string("/proc/self/status").context("/proc/self/status")?;
+    let now = status.lines().find_map(|line| line.strip_prefix("PPid:")).map(str::trim);
+    ensure!(now == Some(parent), "the harness is gone");
     Ok(())
 }
 
@@ -126,13 +128,29 @@ fn stage_1(dir: &Path) -> Result<()> {
         std::fs::write("/proc/self/setgroups", "deny").context("setgroups")?;
         std::fs::write("/proc/self/gid_map", format!("0 {gid} 1")).context("gid_map")?;
         std::fs::write("/proc/self/uid_map", format!("0 {uid} 1")).context("uid_map")?;
-        // After the unshare: a user namespace counts its processes by itself.
-        setrlimit(Resource::RLIMIT_NPROC, PROCESSES, PROCESSES).context("setrlimit")?;
+        let bound = PROCESSES + counted_elsewhere(uid)?;
+        setrlimit(Resource::RLIMIT_NPROC, bound, bound).context("setrlimit")?;
     }
-    // Its parent's number, seen from inside, is 0.
-    let status = Command::new("/proc/self/exe").arg(STAGE_2).arg(dir).arg("0").status()?;
+    let number = std::process::id().to_string();
+    let status = Command::new("/proc/self/exe").arg(STAGE_2).arg(dir).arg(number).status()?;
     ensure!(status.success(), "stage 2: {status}");
     Ok(())
+}
+
+/// How many tasks count against our bound although they are not ours: since Linux 5.14 a user namespace counts its
+/// own, before that all of a user's tasks were counted together.
+fn counted_elsewhere(uid: Uid) -> Result<u64> {
+    let release = uname()?.release().to_string_lossy().into_owned();
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (5, 14) {
+        return Ok(0);
+    }
+    let statuses = std::fs::read_dir("/proc")?.flatten().map(|entry| entry.path().join("status"));
+    let threads = |status: String| {
+        let field = |name| status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+        (field("Uid:") == Some(&uid.to_string())).then(|| field("Threads:")?.parse::<u64>().ok()).flatten()
+    };
+    Ok(statuses.filter_map(|path| threads(std::fs::read_to_string(path).ok()?)).sum())
 }
 
 fn stage_2(dir: &Path) -> Result<()> {
@@ -174,23 +192,26 @@ fn stage_2(dir: &Path) -> Result<()> {
 fn seal_the_world(order: &Order) -> Result<()> {
     let none = None::<&str>;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).context("make / private")?;
-    let keep: Vec<File> = std::iter::once(&order.writable)
-        .chain(&order.open)
-        .map(|path| File::open(path).with_context(|| path.display().to_string()))
-        .collect::<Result<_>>()?;
-    for one in mounts(&mut File::open("/proc/self/mountinfo")?)? {
-        read_only(&one)?;
-    }
-    for (path, file) in std::iter::once(&order.writable).chain(&order.open).zip(&keep) {
-        let source = format!("/proc/self/fd/{}", file.as_raw_fd());
-        mount(Some(source.as_str()), path, none, MsFlags::MS_BIND, none)
+    // These become mounts of their own before anything is sealed: a failure below can still be told in there.
+    let open: Vec<&Path> = std::iter::once(&order.writable).chain(&order.open).map(PathBuf::as_path).collect();
+    for path in &open {
+        mount(Some(*path), *path, none, MsFlags::MS_BIND, none)
             .with_context(|| format!("bind {}", path.display()))?;
-        let writable = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | kept(&mount_of(path)?);
-        mount(none, path, none, writable, none).with_context(|| format!("open {}", path.display()))?;
+    }
+    for (path, top) in visible(mounts(&mut File::open("/proc/self/mountinfo")?)?) {
+        if !open.contains(&Path::new(&path)) {
+            read_only(&top)?;
+        }
     }
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, none).context("mount the net's /proc")?;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SHARED, none).context("make / shared")
+}
+
+/// The mounts by their places. Where several are stacked on one place, as binfmt_misc is on systemd's automount, a
+/// path means the last one, and only its flags help.
+fn visible(all: Vec<Mount>) -> BTreeMap<String, Mount> {
+    all.into_iter().map(|one| (one.mountpoint.clone(), one)).collect()
 }
 
 /// Takes the right to write from a mount. One that lies hidden below another has no path any more, and needs none.
@@ -200,28 +221,22 @@ fn read_only(one: &Mount) -> Result<()> {
         Ok(()) => Ok(()),
         // Not to be reached by us, so neither by the runtime: it runs with our rights.
         Err(nix::Error::EACCES | nix::Error::ENOENT | nix::Error::EINVAL) => Ok(()),
+        // The net's own /proc is about to cover it; and on an automount there is nothing to write to.
+        Err(_) if Path::new(&one.mountpoint).starts_with("/proc") || one.fstype == "autofs" => Ok(()),
         Err(errno) => Err(errno).with_context(|| format!("make {} read-only", one.mountpoint)),
     }
 }
 
 /// The flags of a mount that a user namespace must not take away: the kernel says EPERM to a remount without them.
+/// How access times are kept is such a flag as well, but a remount that does not mention it leaves it.
 fn kept(one: &Mount) -> MsFlags {
     let flag = |name: &String| match name.as_str() {
         "nosuid" => MsFlags::MS_NOSUID,
         "nodev" => MsFlags::MS_NODEV,
         "noexec" => MsFlags::MS_NOEXEC,
-        "noatime" => MsFlags::MS_NOATIME,
-        "nodiratime" => MsFlags::MS_NODIRATIME,
-        "relatime" => MsFlags::MS_RELATIME,
         _ => MsFlags::empty(),
     };
     one.options.iter().map(flag).collect()
-}
-
-fn mount_of(path: &Path) -> Result<Mount> {
-    let all = mounts(&mut File::open("/proc/self/mountinfo")?)?;
-    let found = all.into_iter().rfind(|one| Path::new(&one.mountpoint) == path);
-    found.with_context(|| format!("{} is no mount", path.display()))
 }
 
 /// Reads an open mountinfo anew; it need not be reachable by a path.

@@ -21,8 +21,12 @@ pub fn diff(course: &Course, number: u32, reveal: bool) -> Result<()> {
             println!("{}: still open (--reveal shows the reference)", item.path);
             continue;
         }
-        let text =
-            between(&mine.source_of(&item.path)?, &reference.source_of(&item.path)?, "yours", "reference");
+        let text = between(
+            &mine.source_of(&item.path)?,
+            &reference.source_of(&item.path)?,
+            ("yours", "reference"),
+            30,
+        );
         match text.is_empty() {
             true => println!("{}: the same", item.path),
             false => println!("{}\n{text}", item.path),
@@ -31,10 +35,15 @@ pub fn diff(course: &Course, number: u32, reveal: bool) -> Result<()> {
     Ok(())
 }
 
-/// A unified diff; empty where there is no difference.
-pub(super) fn between(old: &str, new: &str, old_name: &str, new_name: &str) -> String {
+/// A unified diff with `context` lines around each change; empty where there is no difference.
+pub(super) fn between(old: &str, new: &str, (old_name, new_name): (&str, &str), context: usize) -> String {
+    let (old, new) = (old.trim_end().to_owned() + "\n", new.trim_end().to_owned() + "\n");
     if old == new {
         return String::new();
     }
-    TextDiff::from_lines(old, new).unified_diff().context_radius(30).header(old_name, new_name).to_string()
+    TextDiff::from_lines(&old, &new)
+        .unified_diff()
+        .context_radius(context)
+        .header(old_name, new_name)
+        .to_string()
 }

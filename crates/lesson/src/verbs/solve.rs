@@ -75,7 +75,7 @@ fn change(course: &Course, edit: impl FnOnce(&mut Tree, &Tree) -> Result<()>) ->
     for (file, text) in &after.files {
         let name = format!("crates/coracle/src/{}", file.display());
         let old = before.files.get(file).map_or("", String::as_str);
-        print!("{}", between(old, text, &name, &name));
+        print!("{}", between(old, text, (&name, &name), 3));
     }
     if let Some(back) = git.keep()? {
         println!("\nWhat was there is kept. To get it back: {back}");

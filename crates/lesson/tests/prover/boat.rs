@@ -37,6 +37,24 @@ impl Boat {
         fs::write(self.root.join(file), text.replacen(old, new, 1)).unwrap();
     }
 
+    /// Gives lesson 01 the real testkit, resolved with the real Cargo.lock, so that nothing has to be fetched.
+    pub(crate) fn take_testkit(&self) {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let testkit =
+            format!("[dependencies]\ntestkit = {{ path = {:?} }}\n\n[[bin]]", crates.join("testkit"));
+        let manifest = "lessons/Cargo.toml";
+        self.edit(manifest, "[[bin]]", &testkit);
+        let runtime =
+            "[[bin]]\nname = \"coracle-under-test\"\npath = \"probe.rs\"\n\n[[test]]\nname = \"lesson-01\"";
+        self.edit(manifest, "[[test]]\nname = \"lesson-01\"", runtime);
+        fs::rename(
+            self.root.join("lessons/01-float/with-testkit.rs"),
+            self.root.join("lessons/01-float/tests.rs"),
+        )
+        .unwrap();
+        fs::copy(crates.join("../Cargo.lock"), self.root.join("Cargo.lock")).unwrap();
+    }
+
     pub(crate) fn prove(&self, lessons: &[&str]) -> Proof {
         self.prove_with(lessons, &[])
     }
