@@ -1,12 +1,16 @@
 //! A cgroup of the run's own, in every hierarchy, where we are root: for the runtime to use, and to bound it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use probe::Mount;
 
 use crate::failure::{Class, fail};
+use crate::leak::GONE;
+
+const PREFIX: &str = "coracle-test-";
 
 /// The run's cgroups; removed when dropped.
 #[derive(Debug, Default)]
@@ -23,12 +27,13 @@ impl Cgroups {
     /// Makes them in each hierarchy that lets us. An ordinary user gets none: the net bounds them otherwise.
     pub(crate) fn new(processes: u64) -> Cgroups {
         static COUNT: AtomicU32 = AtomicU32::new(0);
+        static SWEPT: Once = Once::new();
         let mut groups = Cgroups::default();
         if !nix::unistd::geteuid().is_root() {
             return groups;
         }
-        groups.name =
-            format!("coracle-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        SWEPT.call_once(sweep);
+        groups.name = format!("{PREFIX}{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         for mount in hierarchies() {
             let root = Path::new(&mount.mountpoint);
             let folder = root.join(&groups.name);
@@ -66,14 +71,14 @@ impl Cgroups {
     /// Where one cannot be removed: something of the run is still in it.
     pub(crate) fn remove(&mut self) {
         self.try_remove();
-        if let Some(left) = self.folders.first() {
+        if let Some(left) = std::mem::take(&mut self.folders).first() {
             fail(Class::Harness, format!("a leak: {} cannot be removed", left.display()));
         }
     }
 
     /// Removes what can be removed. The kernel lets go of a cgroup a moment after its last process has been buried.
     fn try_remove(&mut self) {
-        let end = Instant::now() + Duration::from_secs(2);
+        let end = Instant::now() + GONE;
         self.folders.retain(|folder| {
             while !remove_tree(folder) {
                 if Instant::now() > end {
@@ -89,6 +94,18 @@ impl Cgroups {
 impl Drop for Cgroups {
     fn drop(&mut self) {
         self.try_remove();
+    }
+}
+
+/// Removes what tests left that were killed: cgroups named after a process that is no more.
+fn sweep() {
+    let entries = hierarchies().into_iter().flat_map(|mount| std::fs::read_dir(mount.mountpoint));
+    for entry in entries.flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            remove_tree(&entry.path());
+        }
     }
 }
 

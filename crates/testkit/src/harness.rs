@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use course::Course;
@@ -11,8 +11,8 @@ use libtest_mimic::{Arguments, Trial};
 use serde::Serialize;
 use tempfile::TempDir;
 
-use crate::failure::{self, Class, OrHarness, judge};
-use crate::{net, tier};
+use crate::failure::{self, Class, judge};
+use crate::{in_net, net, tier};
 
 /// What a test is for.
 #[allow(non_camel_case_types, reason = "the words of the macros")]
@@ -61,10 +61,17 @@ struct Setting {
     folder: TempDir,
 }
 
+const COPY: &str = "probe";
+
 static SETTING: OnceLock<Setting> = OnceLock::new();
 
 fn setting() -> &'static Setting {
     SETTING.get().expect("testkit::main has begun")
+}
+
+/// Whether this process runs a test target.
+pub(crate) fn is_testing() -> bool {
+    SETTING.get().is_some()
 }
 
 /// The runtime under test.
@@ -77,6 +84,11 @@ pub fn probe() -> PathBuf {
     setting().probe.clone()
 }
 
+/// A copy of the probe in the folder of this process's tests, to be linked into root filesystems.
+pub(crate) fn copy_of_probe() -> PathBuf {
+    directory().join(COPY)
+}
+
 /// The folder of this process's tests.
 pub(crate) fn directory() -> PathBuf {
     setting().folder.path().to_owned()
@@ -86,9 +98,8 @@ pub(crate) fn directory() -> PathBuf {
 pub(crate) fn is_coracle() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
-        let output =
-            Command::new(runtime()).arg("--version").output().or_harness("ask the runtime for its version");
-        output.stdout.starts_with(b"coracle")
+        let runtime = runtime().display().to_string();
+        in_net(&[&runtime, "--version"]).finish().stdout.starts_with("coracle")
     })
 }
 
@@ -112,35 +123,48 @@ pub fn main(plan: &Plan) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    // Copied before there are threads: a file that is open for writing while another thread forks cannot be executed
+    // until that child has let go of it (ETXTBSY).
+    if probe.is_file()
+        && !args.list
+        && let Err(error) = std::fs::copy(&probe, folder.path().join(COPY))
+    {
+        eprintln!("no copy of {} in {}: {error}", probe.display(), folder.path().display());
+        return ExitCode::FAILURE;
+    }
     let setting = Setting { runtime, probe, folder };
     let path = setting.folder.path().to_owned();
     assert!(SETTING.set(setting).is_ok(), "testkit::main is called once");
     // A failure is told by its message; where in the tests it was, the message's location says.
-    let outcome = libtest_mimic::run(&args, trials(plan));
+    let outcome = libtest_mimic::run(&args, trials(plan, &args));
     // exit() runs no destructors.
     let _ = std::fs::remove_dir_all(path);
     outcome.exit_code()
 }
 
-fn trials(plan: &Plan) -> Vec<Trial> {
+fn trials(plan: &Plan, args: &Arguments) -> Vec<Trial> {
+    let suite = plan.lesson.map_or(plan.suite.to_owned(), |number| format!("lesson-{number:02}"));
     let locked = locked(plan);
     let lesson_needs = lesson_needs(plan);
+    let strict = std::env::var_os("CORACLE_STRICT").is_some_and(|value| value == "1");
     let trial = |test: &Test| {
-        let (test, suite) = (*test, plan.suite);
-        let missing = lesson_needs.iter().map(String::as_str).chain(test.needs.iter().copied());
-        let missing = missing.filter_map(|name| tier::check(name).err()).next();
-        let strict = std::env::var_os("CORACLE_STRICT").is_some_and(|value| value == "1");
-        let reason = locked.clone().or_else(|| probe_missing(plan));
-        match (reason, missing) {
-            (Some(reason), _) => ignored(suite, test, &reason),
-            (None, Some(missing)) if strict => {
-                Trial::test(test.name, move || Err(missing.to_string().into()))
-            }
-            (None, Some(missing)) => ignored(suite, test, &missing.to_string()),
-            (None, None) => Trial::test(test.name, move || {
-                let outcome = judge(test.body);
+        let (test, suite) = (*test, suite.clone());
+        // To list tests, or to pass over them, needs no answer from the machine.
+        let asked = !args.list && !args.is_filtered_out(&Trial::test(test.name, || Ok(())));
+        if let Some(reason) = &locked {
+            return ignored(&suite, test, reason, asked);
+        }
+        let needs = || lesson_needs.iter().map(String::as_str).chain(test.needs.iter().copied());
+        let missing = || needs().find_map(|name| tier::check(name).err()).map(|missing| missing.to_string());
+        match asked.then(|| probe_missing(plan).or_else(missing)).flatten() {
+            Some(reason) if !strict => ignored(&suite, test, &reason, asked),
+            missing => Trial::test(test.name, move || {
+                let outcome = match &missing {
+                    Some(reason) => Err((Class::NoEvidence, reason.clone())),
+                    None => judge(test.body),
+                };
                 record(
-                    suite,
+                    &suite,
                     test,
                     outcome.as_ref().err().map(|(class, text)| (*class, text.as_str())),
                     None,
@@ -155,8 +179,10 @@ fn trials(plan: &Plan) -> Vec<Trial> {
     plan.tests.iter().map(trial).collect()
 }
 
-fn ignored(suite: &str, test: Test, reason: &str) -> Trial {
-    record(suite, test, None, Some(reason));
+fn ignored(suite: &str, test: Test, reason: &str, asked: bool) -> Trial {
+    if asked {
+        record(suite, test, None, Some(reason));
+    }
     Trial::test(test.name, || Ok(())).with_ignored_flag(true).with_kind(format!("ignored: {reason}"))
 }
 

@@ -193,7 +193,8 @@ fn seal_the_world(order: &Order) -> Result<()> {
     let none = None::<&str>;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).context("make / private")?;
     // These become mounts of their own before anything is sealed: a failure below can still be told in there.
-    let open: Vec<&Path> = std::iter::once(&order.writable).chain(&order.open).map(PathBuf::as_path).collect();
+    let open: Vec<&Path> =
+        std::iter::once(&order.writable).chain(&order.open).map(PathBuf::as_path).collect();
     for path in &open {
         mount(Some(*path), *path, none, MsFlags::MS_BIND, none)
             .with_context(|| format!("bind {}", path.display()))?;

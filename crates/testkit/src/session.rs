@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::cgroup::Cgroups;
 use crate::failure::{Class, OrHarness, fail, saw_stderr};
-use crate::leak::Host;
+use crate::leak::{Host, Trace};
 use crate::net::{self, Order, Outside};
 use crate::rootfs::{Rootfs, temporary};
 use crate::{harness, within};
@@ -122,6 +122,11 @@ impl Session {
         (MARK, self.dir.path())
     }
 
+    /// The run's own cgroups, one in each hierarchy; none for an ordinary user.
+    pub fn cgroups(&self) -> &[PathBuf] {
+        &self.cgroups.folders
+    }
+
     /// The next line that the program prints, if it comes within `time`.
     pub fn line_within(&mut self, time: Duration) -> Option<String> {
         match self.lines.recv_timeout(time) {
@@ -139,6 +144,7 @@ impl Session {
         let Some(line) = self.line_within(SOON) else {
             self.close();
             let stderr = self.collect();
+            saw_stderr(&stderr);
             fail(Class::NoEvidence, format!("the container gave no report; stderr: {stderr}"))
         };
         parse(&line)
@@ -176,21 +182,25 @@ impl Session {
         };
         if over {
             self.close();
-            self.host.assert_unchanged(&self.mark);
+            self.host.assert_unchanged(&self.trace());
             self.cgroups.remove();
             fail(Class::Deadline, "the outer deadline is over: the runtime does not return");
         }
         self.net.wait().or_harness("wait for the net");
         let stderr = self.collect();
         saw_stderr(&stderr);
-        self.host.assert_unchanged(&self.mark);
+        self.host.assert_unchanged(&self.trace());
         self.cgroups.remove();
         let Some(outside) = read(self.dir.path(), net::AFTER) else {
             let why = std::fs::read_to_string(self.dir.path().join(net::ERROR)).unwrap_or_default();
-            fail(Class::Harness, format!("the net failed: {why}; stderr: {stderr}"))
+            fail(Class::Harness, format!("the net failed: {why} {stderr}").trim_end())
         };
         let stdout = std::mem::take(&mut self.stdout);
         Output { code: outside.code, signal: outside.signal, stdout, stderr, outside }
+    }
+
+    fn trace(&self) -> Trace {
+        Trace { mark: self.mark.clone(), namespace: self.outside().ns.get("pid").copied() }
     }
 
     /// Ends all of it, now.
