@@ -84,7 +84,14 @@ impl Bundle {
     /// `coracle --root STATE OPTIONS run --bundle HERE ID`, to be run.
     fn command(&self, options: &[&str], id: &str) -> Command {
         let mut command = Command::new(testkit::runtime());
-        command.arg("--root").arg(self.state()).args(options).arg("run").arg("--bundle").arg(self.path()).arg(id);
+        command
+            .arg("--root")
+            .arg(self.state())
+            .args(options)
+            .arg("run")
+            .arg("--bundle")
+            .arg(self.path())
+            .arg(id);
         command.stdin(Stdio::null());
         command
     }
@@ -95,7 +102,8 @@ impl Bundle {
 
     /// What is in the state directory.
     fn left(&self) -> Vec<PathBuf> {
-        std::fs::read_dir(self.state()).map_or_else(|_| Vec::new(), |all| all.flatten().map(|e| e.path()).collect())
+        std::fs::read_dir(self.state())
+            .map_or_else(|_| Vec::new(), |all| all.flatten().map(|e| e.path()).collect())
     }
 }
 
@@ -240,7 +248,8 @@ fn no_signal_is_ignored_in_the_program() {
 fn the_narration_tells_what_was_done_and_nothing_else() {
     let bundle = Bundle::new();
     let told = |config: &Value| {
-        let output = bundle.write(config).command(&["--explain"], "one").output().expect("the runtime starts");
+        let output =
+            bundle.write(config).command(&["--explain"], "one").output().expect("the runtime starts");
         assert_eq!(output.status.code(), Some(0));
         text(&output.stderr)
     };

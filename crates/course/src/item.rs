@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::Tree;
-use crate::parse;
+use crate::body;
 
 /// Where an item is, and what its text says. All ranges are bytes of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub fn locate(src: &Path, path: &str) -> Result<Located> {
 /// # Errors
 /// As [`locate`].
 pub fn body_is(src: &Path, path: &str, body: &str) -> Result<bool> {
-    parse::Cache::default().body_is(&Tree::read(src)?, path, body)
+    body::Cache::default().body_is(&Tree::read(src)?, path, body)
 }
 
 /// The whole text of `path`, with docs and attributes, as it stands in the file.

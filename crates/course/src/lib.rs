@@ -4,6 +4,7 @@
 //! `crates/coracle/src`, each with its neutral body: what the function does while the capability is absent. An item
 //! is *open* while its body still equals that neutral body. Nothing else records progress.
 
+mod body;
 mod edit;
 pub mod item;
 mod manifest;
@@ -147,12 +148,16 @@ impl Course {
     /// # Errors
     /// Fails where the sources cannot be read at all.
     pub fn states(&self) -> Result<Vec<(&Lesson, &Item, State)>> {
-        let tree = Tree::read(&self.source())?;
-        let mut parsed = parse::Cache::default();
+        Ok(self.states_in(&Tree::read(&self.source())?))
+    }
+
+    /// As [`Course::states`], for sources that were read already.
+    pub fn states_in(&self, tree: &Tree) -> Vec<(&Lesson, &Item, State)> {
+        let mut parsed = body::Cache::default();
         let mut states = Vec::new();
         for lesson in &self.lessons {
             for item in &lesson.items {
-                let state = match parsed.body_is(&tree, &item.path, &item.neutral) {
+                let state = match parsed.body_is(tree, &item.path, &item.neutral) {
                     Ok(true) => State::Open,
                     Ok(false) => State::Done,
                     Err(error) => State::Unreadable(format!("{error:#}")),
@@ -160,7 +165,7 @@ impl Course {
                 states.push((lesson, item, state));
             }
         }
-        Ok(states)
+        states
     }
 
     /// The items whose body equals their neutral body, in the course's order.

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-use crate::{Exempt, Guard, Item, Lesson, parse};
+use crate::{Exempt, Guard, Item, Lesson, body};
 
 /// The tiers a lesson may need; `testkit` tells whether this machine has them.
 const TIERS: [&str; 6] = ["userns", "ids", "cgroup", "root", "strace", "engine"];
@@ -108,12 +108,12 @@ fn lesson(number: u32, slug: &str, dir: &Path, text: &str) -> Result<Lesson> {
     }
     let mut items = Vec::new();
     for (path, neutral) in manifest.items.0 {
-        parse::check_body(&neutral).with_context(|| format!("item {path}"))?;
+        body::check_body(&neutral).with_context(|| format!("item {path}"))?;
         items.push(Item { path, neutral });
     }
     let mut guards = Vec::new();
     for (test, WrongBody { item, body }) in manifest.guards.0 {
-        parse::check_body(&body).with_context(|| format!("guard {test}"))?;
+        body::check_body(&body).with_context(|| format!("guard {test}"))?;
         guards.push(Guard { test, item, body });
     }
     let exempt = manifest.exempt.0.into_iter();

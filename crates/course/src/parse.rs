@@ -5,11 +5,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
-use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::spanned::Spanned;
 
-use crate::Tree;
 use crate::item::Located;
 
 /// The file that holds `item` by the longest module path, and the names to follow inside it.
@@ -56,10 +54,10 @@ pub(crate) struct Node {
     /// Tells it from its siblings, in any version of the file.
     pub(crate) key: String,
     pub(crate) span: Range<usize>,
-    kind: Kind,
+    pub(crate) kind: Kind,
 }
 
-enum Kind {
+pub(crate) enum Kind {
     Function { name: String, declaration: usize, body: Range<usize>, docs: String },
     Block(Block),
     Other,
@@ -116,7 +114,7 @@ impl<'t> File<'t> {
     }
 }
 
-fn find<'f>(file: &Path, root: &'f Block, names: &[String]) -> Result<Option<Place<'f>>> {
+pub(crate) fn find<'f>(file: &Path, root: &'f Block, names: &[String]) -> Result<Option<Place<'f>>> {
     let mut found = Vec::new();
     collect(root, names, &mut Vec::new(), &mut found);
     if found.len() > 1 {
@@ -147,68 +145,15 @@ fn collect<'f>(block: &'f Block, names: &[String], keys: &mut Vec<&'f str>, foun
     }
 }
 
-/// Parsed files, so that a question about every item parses no file twice.
-#[derive(Default)]
-pub(crate) struct Cache(BTreeMap<PathBuf, Result<Block, String>>);
-
-impl Cache {
-    pub(crate) fn body_is(&mut self, tree: &Tree, path: &str, body: &str) -> Result<bool> {
-        let (file, names) = tree.file_of(path)?;
-        let text = &tree.files[&file];
-        let root = self
-            .0
-            .entry(file.clone())
-            .or_insert_with(|| parse(&file, text).map_err(|error| error.to_string()))
-            .as_ref()
-            .map_err(|error| anyhow!("{error}"))?;
-        let place = find(&file, root, &names)?
-            .ok_or_else(|| anyhow!("there is no function {} in {}", names.join("::"), file.display()))?;
-        let Kind::Function { body: span, .. } = &place.block.children[place.index].kind else {
-            unreachable!("find returns functions alone")
-        };
-        Ok(tokens(&text[span.clone()])? == tokens(&format!("{{\n{body}\n}}"))?)
-    }
-}
-
-/// The tokens of a text, without comments and spacing.
-fn tokens(text: &str) -> Result<Vec<String>> {
-    fn flatten(stream: TokenStream, all: &mut Vec<String>) {
-        for token in stream {
-            match token {
-                TokenTree::Group(group) => {
-                    all.push(format!("open {:?}", group.delimiter()));
-                    flatten(group.stream(), all);
-                    all.push("close".to_owned());
-                }
-                other => all.push(other.to_string()),
-            }
-        }
-    }
-    with_spans(|| {
-        let stream: TokenStream = text.parse().map_err(|error| anyhow!("{error}: {text}"))?;
-        let mut all = Vec::new();
-        flatten(stream, &mut all);
-        Ok(all)
-    })
-}
-
-/// Checks that `body` can stand between a function's braces.
-pub(crate) fn check_body(body: &str) -> Result<()> {
-    with_spans(|| match syn::parse_str::<syn::Block>(&format!("{{\n{body}\n}}")) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(anyhow!("`{body}` is not the body of a function: {error}")),
-    })
-}
-
-/// Runs a parser. The crate keeps every text it parses in a thread-local map for its spans; no span leaves this
-/// module, so that map is emptied each time.
-fn with_spans<T>(parser: impl FnOnce() -> T) -> T {
+/// Runs a parser. The crate keeps every text it parses in a thread-local map for its spans; no span leaves a
+/// parser, so that map is emptied each time.
+pub(crate) fn with_spans<T>(parser: impl FnOnce() -> T) -> T {
     let result = parser();
     proc_macro2::extra::invalidate_current_thread_spans();
     result
 }
 
-fn parse(name: &Path, text: &str) -> Result<Block> {
+pub(crate) fn parse(name: &Path, text: &str) -> Result<Block> {
     if text.starts_with('\u{feff}') {
         bail!("{} begins with a byte order mark: save it as plain UTF-8", name.display());
     }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Course, Item, Lesson, Tree, parse};
+use crate::{Course, Item, Lesson, Tree, body};
 
 /// The reference with the items of lessons >= `n` blanked, their private helpers removed, and [`crate::ALLOW`] on if
 /// that was any. `n` = 0 is the starter; an `n` behind the last lesson is the reference itself.
@@ -15,7 +15,7 @@ pub fn snapshot(course: &Course, reference: &Tree, n: u32) -> Result<Tree> {
     let mut blank = false;
     for lesson in course.lessons.iter().filter(|lesson| lesson.number >= n) {
         for item in &lesson.items {
-            if parse::Cache::default().body_is(reference, &item.path, &item.neutral)? {
+            if body::Cache::default().body_is(reference, &item.path, &item.neutral)? {
                 bail!(
                     "lesson {}: the neutral body of {} is what the reference does",
                     lesson.number,

@@ -1,85 +1,96 @@
-//! `cargo lesson`: the learner's companion.
+//! `cargo lesson`.
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use course::Course;
 use lesson::{doctor, prove, verbs};
 
-/// The learner's companion: without a verb it shows where you stand and what comes next.
+/// The companion of the course: where you stand, what comes next, and help on the way.
 #[derive(Parser)]
-#[command(name = "cargo lesson", bin_name = "cargo lesson", version)]
-struct Cli {
+#[command(name = "cargo lesson", bin_name = "cargo lesson", version, disable_help_subcommand = true)]
+struct Arguments {
     #[command(subcommand)]
     verb: Option<Verb>,
 }
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Make a branch of your own, with the functions of every lesson emptied
+    /// Make a branch of your own on which every lesson's functions are open
     Start {
-        /// The branch's name
+        /// The branch's name; one that is there already is only switched to
         #[arg(long, default_value = "my-coracle")]
         branch: String,
     },
-    /// Run a lesson's tests, then those of all before it
+    /// Run the tests of a lesson, then those of every lesson before it
     Test {
-        /// The lesson [default: the one you are in]
+        /// The lesson; without it, the first one that is open
         lesson: Option<u32>,
     },
-    /// Give a hint: first a question, then the calls, then an outline
+    /// A hint for one function: first a question, then the calls to use, then an outline
+    ///
+    /// Shows one step more each time you ask. Git's configuration remembers how far you are.
     Hint {
-        /// The lesson
-        lesson: u32,
-        /// The function [default: the first that is still open]
+        /// The lesson; without it, the first one that is open
+        lesson: Option<u32>,
+        /// The function, such as set_hostname; without it, the lesson's first one that is open
         item: Option<String>,
-        /// How far to go: 1, 2 or 3 [default: one further than the last time]
+        /// How far to go: 1, 2 or 3; without it, one further than the last time
         #[arg(long, value_parser = clap::value_parser!(u8).range(1..=3))]
         step: Option<u8>,
     },
-    /// Compare your finished functions with the reference
+    /// Your functions against the reference's
     Diff {
         /// The lesson
         lesson: u32,
-        /// Show the reference of open functions as well
+        /// Show the reference of functions that are still open, too
         #[arg(long)]
         reveal: bool,
     },
-    /// Put the reference in the place of a function, or of all of a lesson's; yours is kept in git
+    /// Put the reference's functions in place of yours; your version is kept in git
     Solve {
         /// The lesson
         lesson: u32,
-        /// The function [default: all of the lesson's]
+        /// One function of it; without it, all
         item: Option<String>,
     },
-    /// Empty a lesson's functions again; what you wrote is kept in git
+    /// Open a lesson's functions again; your version is kept in git
     Reset {
         /// The lesson
         lesson: u32,
     },
-    /// Solve what is still open in the lessons before this one
+    /// Solve what is still open before a lesson; what you wrote stays
     CatchUp {
         /// The lesson you want to begin with
         lesson: u32,
     },
-    /// Say what this machine can do, and what to do about the rest
+    /// What this machine can do for the course, and what to do about the rest
     Doctor,
-    /// Prove the course: every lesson red before, green after
+    /// For authors: prove that every lesson is red before and green after
     Prove {
-        /// The lessons [default: all]
+        /// The lessons; without them, all
         lessons: Vec<u32>,
     },
 }
 
-fn main() -> ExitCode {
-    end_with_the_reader();
-    match act(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("cargo lesson: {error:#}");
-            ExitCode::FAILURE
-        }
+fn run(verb: Option<Verb>) -> Result<()> {
+    if let Some(Verb::Doctor) = verb {
+        return doctor::run();
+    }
+    let course =
+        Course::find(&std::env::current_dir().context("the current folder is gone; cd into your clone")?)?;
+    match verb {
+        None => verbs::status(&course),
+        Some(Verb::Start { branch }) => verbs::start(&course, &branch),
+        Some(Verb::Test { lesson }) => verbs::test(&course, lesson),
+        Some(Verb::Hint { lesson, item, step }) => verbs::hint(&course, lesson, item.as_deref(), step),
+        Some(Verb::Diff { lesson, reveal }) => verbs::diff(&course, lesson, reveal),
+        Some(Verb::Solve { lesson, item }) => verbs::solve(&course, lesson, item.as_deref()),
+        Some(Verb::Reset { lesson }) => verbs::reset(&course, lesson),
+        Some(Verb::CatchUp { lesson }) => verbs::catch_up(&course, lesson),
+        Some(Verb::Prove { lessons }) => prove::run(&course, &lessons),
+        Some(Verb::Doctor) => doctor::run(),
     }
 }
 
@@ -94,18 +105,13 @@ fn end_with_the_reader() {
     }));
 }
 
-fn act(cli: Cli) -> Result<()> {
-    let course = Course::find(&std::env::current_dir()?)?;
-    match cli.verb {
-        None => verbs::status::show(&course),
-        Some(Verb::Start { branch }) => verbs::start::start(&course, &branch),
-        Some(Verb::Test { lesson }) => verbs::test::test(&course, lesson),
-        Some(Verb::Hint { lesson, item, step }) => verbs::hint::hint(&course, lesson, item.as_deref(), step),
-        Some(Verb::Diff { lesson, reveal }) => verbs::diff::diff(&course, lesson, reveal),
-        Some(Verb::Solve { lesson, item }) => verbs::solve::solve(&course, lesson, item.as_deref()),
-        Some(Verb::Reset { lesson }) => verbs::solve::reset(&course, lesson),
-        Some(Verb::CatchUp { lesson }) => verbs::solve::catch_up(&course, lesson),
-        Some(Verb::Doctor) => doctor::run(),
-        Some(Verb::Prove { lessons }) => prove::run(&course, &lessons),
+fn main() -> ExitCode {
+    end_with_the_reader();
+    match run(Arguments::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cargo lesson: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

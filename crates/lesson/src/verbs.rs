@@ -1,11 +1,21 @@
-//! The learner's verbs.
+//! The learner's verbs: one file each.
+//!
+//! Progress has no file of its own. What is open is read from the sources; what the finished runtime looks like is
+//! the commit that `start` began from; what a verb replaces is kept in git under `refs/coracle/backup`.
 
+mod change;
+mod desk;
+mod diff;
 mod git;
-mod reference;
+mod hint;
+mod ink;
+mod start;
+mod status;
+mod test;
 
-pub mod diff;
-pub mod hint;
-pub mod solve;
-pub mod start;
-pub mod status;
-pub mod test;
+pub use change::{catch_up, reset, solve};
+pub use diff::diff;
+pub use hint::{Hints, hint};
+pub use start::start;
+pub use status::status;
+pub use test::test;

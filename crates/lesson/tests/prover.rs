@@ -281,7 +281,9 @@ fn a_tree_with_open_items_is_not_the_reference() {
 fn the_verdicts_are_those_that_testkit_writes() {
     let boat = Boat::new("testkit");
     boat.take_testkit();
-    let proof = boat.prove(&["1"]);
+    // testkit and what it stands on take a while to build: kept from one run to the next.
+    let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/prover/with-testkit");
+    let proof = boat.prove_with(&["1"], &[("CARGO_TARGET_DIR", target)]);
     if proof.output.contains("`the_boat_has_a_name` was ignored") {
         // This machine lacks what the real lesson 01 needs; that much has come through.
         return;
@@ -292,6 +294,6 @@ fn the_verdicts_are_those_that_testkit_writes() {
     );
     let row = "red    the_boat_has_a_name  red      green    -        x  .  green";
     assert!(proof.output.contains(row), "{}", proof.output);
-    let row = "guard  there_is_a_seat      green    green    red      .  x  green";
+    let row = "guard  there_is_a_seat      red      green    red      .  x  green";
     assert!(proof.output.contains(row), "{}", proof.output);
 }

@@ -51,7 +51,8 @@ fn main() -> ExitCode {
 }
 
 fn shell(script: &str) -> Session {
-    in_net(&["/bin/sh", "-c", script])
+    // An ordinary user of Debian has no sbin in PATH, and pivot_root(8) is there.
+    in_net(&["/bin/sh", "-c", &format!("PATH=$PATH:/usr/sbin:/sbin; {script}")])
 }
 
 fn a_mount_over_the_root_stays_inside() {

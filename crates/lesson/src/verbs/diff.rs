@@ -1,49 +1,40 @@
-//! `cargo lesson diff`: mine against the reference.
+//! `cargo lesson diff`.
 
 use anyhow::Result;
-use course::item::body_is;
-use course::{Course, Tree};
-use similar::TextDiff;
+use course::{Course, State};
 
-use super::git::Git;
-use super::reference;
+use super::desk::Desk;
+use super::ink::Ink;
 
-/// Prints the differences of a lesson's finished functions from the reference; with `reveal`, of the open ones too.
+/// Prints the learner's items of lesson `number` against the reference's. Open ones stay secret unless `reveal`.
 ///
 /// # Errors
-/// Where the course was not started, or the sources do not parse.
+/// Fails on the reference, and where there is no such lesson.
 pub fn diff(course: &Course, number: u32, reveal: bool) -> Result<()> {
     let lesson = course.lesson(number)?;
-    let reference = reference::read(course, &Git::open(&course.root)?)?;
-    let mine = Tree::read(&course.source())?;
-    for item in &lesson.items {
-        if !reveal && body_is(&course.source(), &item.path, &item.neutral)? {
-            println!("{}: still open (--reveal shows the reference)", item.path);
-            continue;
+    let desk = Desk::open(course)?;
+    let ink = Ink::new();
+    for (_, item, state) in course.states_in(&desk.mine).into_iter().filter(|(of, ..)| of.number == number) {
+        let name = ink.bold(&item.path);
+        match state {
+            State::Unreadable(why) => println!("{name}: {why}\n"),
+            State::Open if !reveal => {
+                println!(
+                    "{name}: still open. To see the reference all the same: cargo lesson diff {number} --reveal\n"
+                );
+            }
+            State::Open | State::Done => {
+                let (mine, reference) =
+                    (desk.mine.source_of(&item.path)?, desk.reference.source_of(&item.path)?);
+                match ink.diff(("yours", &mine), ("reference", &reference)) {
+                    same if same.is_empty() => println!("{name}: the same as the reference's\n"),
+                    text => println!("{name}\n{text}"),
+                }
+            }
         }
-        let text = between(
-            &mine.source_of(&item.path)?,
-            &reference.source_of(&item.path)?,
-            ("yours", "reference"),
-            30,
-        );
-        match text.is_empty() {
-            true => println!("{}: the same", item.path),
-            false => println!("{}\n{text}", item.path),
-        }
+    }
+    if lesson.items.is_empty() {
+        println!("Lesson {number} has no functions.");
     }
     Ok(())
-}
-
-/// A unified diff with `context` lines around each change; empty where there is no difference.
-pub(super) fn between(old: &str, new: &str, (old_name, new_name): (&str, &str), context: usize) -> String {
-    let (old, new) = (old.trim_end().to_owned() + "\n", new.trim_end().to_owned() + "\n");
-    if old == new {
-        return String::new();
-    }
-    TextDiff::from_lines(&old, &new)
-        .unified_diff()
-        .context_radius(context)
-        .header(old_name, new_name)
-        .to_string()
 }

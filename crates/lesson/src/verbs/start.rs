@@ -1,56 +1,65 @@
-//! `cargo lesson start`: a branch on which every lesson's functions are emptied.
+//! `cargo lesson start`.
 
 use anyhow::{Context, Result, bail};
-use course::{Course, Tree, snapshot};
+use course::{Course, snapshot};
 
+use super::desk;
 use super::git::{BASE, Git};
 
-/// Makes the branch and goes to it; goes to it where it is there already.
+/// Makes `branch`, on which every lesson's items are blank, and switches to it. A branch that is there is only
+/// switched to.
 ///
-/// The order keeps everything safe at every moment: the branch begins as what is there, the emptied sources are one
-/// commit on it, and whatever is interrupted is finished by starting again.
+/// The commit is made complete before the branch exists, and git writes the files: wherever this is interrupted,
+/// the next call goes on, and nothing of the learner's is touched.
 ///
 /// # Errors
-/// Where there is no git history, or there are changes that are not committed.
+/// Fails where git has no history, where work is not committed, or where the branch is something else.
 pub fn start(course: &Course, branch: &str) -> Result<()> {
     let git = Git::open(&course.root)?;
-    let changed = git.run(&["status", "--porcelain", "--untracked-files=no"])?;
-    let there = git.succeeds(&["rev-parse", "--verify", "--quiet", &format!("refs/heads/{branch}")])?;
-    let started = git.succeeds(&["rev-parse", "--verify", "--quiet", BASE])?;
-    let here = git.branch()? == branch;
-    if there && started && here && course.first_open()?.is_some() {
-        println!("You are on {branch} already: go on. (cargo lesson shows where you stand.)");
+    let head = format!("refs/heads/{branch}");
+    if git.branch().as_deref() == Some(branch) && git.base_of("HEAD")?.is_some() {
+        println!("You are on {branch} already. Where you stand: cargo lesson");
         return Ok(());
     }
+    let changed = git.read(&["status", "--porcelain", "--untracked-files=no"])?;
     if !changed.is_empty() {
         bail!(
-            "there are changes that no commit holds:\n{changed}\nCommit them or set them aside (git stash), then try again"
+            "files have changes that are not committed, and `start` switches branches:\n{changed}\n\
+             Commit them (git commit -a), or put them aside (git stash), and start again"
         );
     }
-    if there && !here {
-        git.run(&["checkout", "--quiet", branch])?;
-        if !Course::load(&course.root)?.open_items()?.is_empty() || started {
-            println!("Your branch {branch} is there already: you are on it again.");
-            return Ok(());
-        }
-    } else if !there {
-        if let Some((lesson, item)) = course.open_items()?.first() {
+    if git.commit(&head).is_some() {
+        if git.base_of(&head)?.is_none() {
             bail!(
-                "{} of lesson {} is empty here: go to the finished runtime first (git checkout main)",
-                item.path,
-                lesson.number
+                "{branch} is a branch of something else. Choose a name: cargo lesson start --branch my-course"
             );
         }
-        git.run(&["update-ref", BASE, "HEAD"])?;
-        git.run(&["checkout", "--quiet", "-b", branch])?;
+        git.read(&["switch", branch])?;
+        println!(
+            "Welcome back: {branch} was there already, with your work on it. Where you stand: cargo lesson"
+        );
+        return Ok(());
     }
-    let source = course.source();
-    let reference = Tree::read(&source)?;
-    snapshot(course, &reference, 0)?.write(&source).context("emptying the lessons' functions")?;
-    git.run(&["add", "--", "crates/coracle/src"])?;
-    git.commit("The starter: every lesson's functions are empty")?;
+
+    // From a course branch another one begins where the first did.
+    let base = match desk::base(course, &git)? {
+        Some(base) => base,
+        None => git.commit("HEAD").context("HEAD is gone")?,
+    };
+    let starter = snapshot(course, &git.tree(&base)?, 0)?;
+    let commit = git.commit_with(&base, &starter, &Git::start_message(&base))?;
+    git.read(&["update-ref", BASE, &base])?;
+    git.read(&["branch", branch, &commit])?;
+    git.read(&["switch", branch])?;
+
     let items: usize = course.lessons.iter().map(|lesson| lesson.items.len()).sum();
-    println!("You are on the branch {branch} now. {items} functions are empty, and waiting for you.");
-    println!("The finished runtime is where it was: git checkout - goes back to it.\n");
+    println!("You are on your own branch, {branch}. {items} functions of the runtime are yours to write.");
+    if !git.knows_who() {
+        println!(
+            "\nGit does not know you yet. Before your first commit:\n  \
+             git config user.name \"Your Name\"\n  git config user.email you@example.com"
+        );
+    }
+    println!("The finished runtime is where it was: git switch - goes back to it.\n");
     super::status::next(&Course::load(&course.root)?)
 }

@@ -1,73 +1,95 @@
 //! `cargo lesson` without a verb: where the learner stands, and the next thing to do.
 
 use anyhow::Result;
-use course::{Course, Lesson, State};
+use course::{ALLOW, Course, Item, Lesson, State, Tree};
 
-use super::git::{BASE, Git};
+use super::desk;
+use super::git::{Git, SOURCE};
+use super::ink::Ink;
 use crate::first;
 
 /// Shows the lessons with how far each is, and the next step; on the finished runtime, runs the first container
 /// before.
 ///
 /// # Errors
-/// Those of the first container.
-pub fn show(course: &Course) -> Result<()> {
+/// Fails where the sources cannot be read, or where the first container does not run.
+pub fn status(course: &Course) -> Result<()> {
     let states = course.states()?;
-    let open = states.iter().any(|(_, _, state)| *state != State::Done);
-    let started = Git::open(&course.root)
-        .is_ok_and(|git| git.succeeds(&["rev-parse", "--verify", "--quiet", BASE]).unwrap_or(false));
-    if !open && !started {
+    if states.iter().all(|(_, _, state)| *state == State::Done) && !learner(course)? {
         first::container(course)?;
     }
-    for lesson in &course.lessons {
-        let of_lesson: Vec<_> = states.iter().filter(|(other, ..)| other.number == lesson.number).collect();
-        let done = of_lesson.iter().filter(|(_, _, state)| *state == State::Done).count();
-        let progress = match (done, of_lesson.len()) {
-            (_, 0) => "read".to_owned(),
-            (done, all) if done == all => "done".to_owned(),
-            (done, all) => format!("{done} of {all}"),
-        };
-        println!("  {:02}  {:<44} {:>3} min  {progress}", lesson.number, lesson.title, lesson.minutes);
-    }
-    println!();
-    for (lesson, item, state) in &states {
-        if let State::Unreadable(why) = state {
-            println!("Lesson {:02}, {}: {why}", lesson.number, item.path);
-        }
-    }
+    println!("{}", map(course, &states));
     next(course)
 }
 
+/// Whether this is a course branch. Without git there is none: status only wants to know which text fits.
+fn learner(course: &Course) -> Result<bool> {
+    let git = Git::open(&course.root).ok();
+    Ok(git.map_or(Ok(None), |git| desk::base(course, &git))?.is_some())
+}
+
+/// One line a lesson.
+fn map(course: &Course, states: &[(&Lesson, &Item, State)]) -> String {
+    let ink = Ink::new();
+    let width = course.lessons.iter().map(|lesson| lesson.title.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for lesson in &course.lessons {
+        let mine = states.iter().filter(|(other, ..)| other.number == lesson.number);
+        let progress = match (mine.filter(|(_, _, state)| *state == State::Done).count(), lesson.items.len())
+        {
+            (_, 0) => "read".to_owned(),
+            (done, all) if done == all => ink.green("done"),
+            (done, all) => format!("{done} of {all}"),
+        };
+        let (number, title, minutes) = (lesson.number, &lesson.title, lesson.minutes);
+        text.push_str(&format!("  {number:02}  {title:<width$}  {minutes:>3} min  {progress}\n"));
+    }
+    text
+}
+
 /// Says what to do next.
+///
+/// # Errors
+/// Fails where the sources cannot be read.
 pub(super) fn next(course: &Course) -> Result<()> {
-    let states = course.states()?;
-    let Some((lesson, item, _)) = states.iter().find(|(_, _, state)| *state != State::Done) else {
-        let git = Git::open(&course.root).ok();
-        let begun =
-            git.is_some_and(|git| git.succeeds(&["rev-parse", "--verify", "--quiet", BASE]).unwrap_or(false));
-        println!("{}", if begun { DONE } else { BEGIN });
-        return Ok(());
+    let tree = Tree::read(&course.source())?;
+    let states = course.states_in(&tree);
+    let Some((lesson, item, state)) = states.iter().find(|(_, _, state)| *state != State::Done) else {
+        return end(course, &tree);
     };
-    println!("Next: lesson {:02}, {}", lesson.number, lesson.title);
+    let number = lesson.number;
+    println!("{}", Ink::new().bold(&format!("Next: lesson {number:02}, {}", lesson.title)));
     println!("  read   {}", chapter(lesson));
-    println!("  write  {} in {}", item.path, file(course, item));
-    println!("  test   cargo lesson test {}", lesson.number);
-    println!("  stuck? cargo lesson hint {} {}", lesson.number, lesson.short_name(item));
+    match (state, tree.locate(&item.path)) {
+        (State::Unreadable(why), _) => println!("  mend   {SOURCE}/{why}"),
+        (_, Ok(located)) => {
+            let line = tree.files[&located.file][..located.body.start].lines().count();
+            println!("  write  {} in {SOURCE}/{}:{line}", item.path, located.file.display());
+        }
+        (_, Err(error)) => println!("  mend   {SOURCE}/{error:#}"),
+    }
+    println!("  test   cargo lesson test {number}");
+    println!("  stuck? cargo lesson hint {number} {}", lesson.short_name(item));
     Ok(())
 }
 
-const BEGIN: &str = "Next: read book/src/00-setup.md, then begin with lesson 01:\n  cargo lesson start";
-const DONE: &str = "Every function is written. All tests: cargo test";
+/// Nothing is open: the finished runtime of the project, or of a learner.
+fn end(course: &Course, tree: &Tree) -> Result<()> {
+    if !learner(course)? {
+        println!("Next: read book/src/00-setup.md, then begin with lesson 01:\n  cargo lesson start");
+        return Ok(());
+    }
+    println!("Every function is written. All tests: cargo test");
+    if tree.files.values().any(|text| text.contains(ALLOW)) {
+        println!(
+            "One line is left over from the start; take it out of {SOURCE}/lib.rs:\n  {}",
+            ALLOW.trim_end()
+        );
+    }
+    Ok(())
+}
 
 /// The chapter's file, from the repository's root.
 pub(super) fn chapter(lesson: &Lesson) -> String {
     format!("book/src/{}.md", lesson.folder())
-}
-
-/// The file of an item, from the repository's root.
-fn file(course: &Course, item: &course::Item) -> String {
-    let found = course::item::locate(&course.source(), &item.path);
-    let name =
-        found.map_or_else(|_| item.path.replace("::", "/"), |located| located.file.display().to_string());
-    format!("crates/coracle/src/{name}")
 }
