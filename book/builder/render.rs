@@ -54,11 +54,18 @@ pub fn html(book: &Book<'_>, pages: &Pages, out: &Path) -> Result<Vec<String>> {
 
 /// A transcript's info string carries what the check needs (`console,norun,reason="..."`); the reader's page doesn't.
 fn plain_fences(text: &str) -> String {
+    let mut transcript = false;
     let lines = text.lines().map(|line| {
         let bare = line.trim_start().trim_start_matches('`');
         let fence = line.len() - bare.len();
-        if line.trim_start().starts_with("```") && bare.starts_with("console") {
+        if line.trim_start().starts_with("```") {
+            transcript = bare.starts_with("console");
+        }
+        if transcript && line.trim_start().starts_with("```") {
             format!("{}console", &line[..fence])
+        } else if transcript {
+            // What differs from machine to machine, in the sign that a reader knows.
+            line.replace("[..]", "\u{2026}")
         } else {
             line.to_string()
         }

@@ -127,7 +127,8 @@ pub(crate) fn tests(book: &Book<'_>, lesson: &Lesson) -> Result<String> {
         let Test { kind, tier, docs, .. } = &test;
         let needs = tier.as_ref().map(|tier| format!(" (needs {tier})")).unwrap_or_default();
         let docs = if docs.is_empty() { String::new() } else { format!("\\\n  {docs}") };
-        writeln!(list, "- <span class=\"{kind}\">{kind}</span> {}{needs}{docs}", escape(&test.sentence()))?;
+        let (sentence, name) = (escape(&test.sentence()), &test.name);
+        writeln!(list, "- <span class=\"{kind}\">{kind}</span> {sentence}{needs}{docs}\\\n  `{name}`")?;
     }
     list += "\n</div>\n\nA *red* test fails until its capability is there. A *guard* may be green already, and must stay so.\n";
     Ok(list)

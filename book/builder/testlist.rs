@@ -39,7 +39,10 @@ pub(crate) struct Test {
 impl Test {
     /// The name as a sentence.
     pub(crate) fn sentence(&self) -> String {
-        let words = self.name.replace('_', " ");
+        // A function's name has no apostrophes.
+        let words =
+            self.name.replace('_', " ").replace("hosts ", "host's ").replace("programs ", "program's ");
+        let words = words.replace("runtimes", "runtime's");
         let mut letters = words.chars();
         letters.next().map_or_else(String::new, |first| {
             first.to_uppercase().collect::<String>() + letters.as_str() + "."

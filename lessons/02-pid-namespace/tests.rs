@@ -11,6 +11,7 @@ testkit::lesson! { 2,
     red a_signal_to_the_runtime_reaches_the_program,
     red the_program_starts_with_no_signal_blocked,
     red a_reaper_leaves_no_zombie,
+    red orphans_that_end_together_are_all_buried,
     guard the_end_of_an_orphan_is_not_that_of_the_program,
 }
 
@@ -67,6 +68,18 @@ fn a_reaper_leaves_no_zombie() {
     );
     let did = report.did.expect("the probe tells what it did");
     assert_eq!(did.reaped, Some(true), "the orphan is a zombie: PID 1 adopted it and did not take its end");
+}
+
+/// One SIGCHLD may stand for many deaths.
+fn orphans_that_end_together_are_all_buried() {
+    let report = Container::new().init().run(&["orphan", "50"]).report();
+    assert_eq!(
+        (report.ppid, report.pid),
+        (1, 2),
+        "the program is not the child of a PID 1 of its own namespace"
+    );
+    let did = report.did.expect("the probe tells what it did");
+    assert_eq!(did.reaped, Some(true), "of 50 orphans that ended together, some are zombies");
 }
 
 /// PID 1 sees the end of every process that it adopted; only one of them is the program.

@@ -8,7 +8,9 @@ testkit::lesson! { 3,
     guard a_container_starts_where_mounts_are_shared,
     red its_root_directory_is_the_root_filesystem,
     red what_it_writes_is_in_the_root_filesystem,
+    red the_root_filesystem_is_a_mount,
     red nothing_of_the_hosts_mounts_is_left,
+    guard what_the_host_mounts_later_arrives,
     red the_chroot_escape_finds_no_way_out,
 }
 
@@ -25,9 +27,10 @@ fn a_mount_made_inside_is_not_seen_outside() {
     let run = Container::new().rootfs(&Rootfs::probe()).run(&["mount", "tmpfs", "/tmp"]);
     let did = run.report().did.expect("the probe tells what it did");
     assert!(did.ok, "the mount inside failed: {did:?}");
-    let before: Vec<_> = run.outside.mounts_before.iter().map(|mount| &mount.mountpoint).collect();
-    let after: Vec<_> = run.outside.mounts_after.iter().map(|mount| &mount.mountpoint).collect();
-    assert_eq!(before, after, "a mount made inside the container is on the host now");
+    let before = &run.outside.mounts_before;
+    let mut new = run.outside.mounts_after.clone();
+    new.retain(|mount| before.iter().all(|old| old.id != mount.id));
+    assert!(new.is_empty(), "a mount made inside the container is on the host now: {new:#?}");
 }
 
 /// A namespace of copied mounts is not enough where those are shared, and the root filesystem need not be on the
@@ -62,6 +65,35 @@ fn what_it_writes_is_in_the_root_filesystem() {
     );
     let note = std::fs::read_to_string(rootfs.path().join("tmp/note")).ok();
     assert_eq!(note.as_deref(), Some("hello"), "what was written to /tmp inside went to the host's /tmp");
+}
+
+/// mountinfo tells of each mount which directory of its file system is its root: here, that of the root filesystem.
+fn the_root_filesystem_is_a_mount() {
+    let rootfs = Rootfs::probe();
+    let mut session = Container::new().rootfs(&rootfs).start(&["hold"]);
+    session.report();
+    let name = rootfs.path().file_name().expect("it has a name");
+    let mounts = session.program().mounts();
+    assert!(
+        mounts.iter().any(|mount| std::path::Path::new(&mount.root).file_name() == Some(name)),
+        "the root filesystem is still a plain directory of some mount: {mounts:#?}"
+    );
+    session.finish();
+}
+
+/// A slave still gets what its master gets: a disk that is plugged in later, under a directory of the container.
+fn what_the_host_mounts_later_arrives() {
+    let rootfs = Rootfs::probe();
+    let mut session = Container::new().rootfs(&rootfs).start(&["hold"]);
+    session.report();
+    let target = rootfs.path().join("run");
+    session.on_the_host(&["mount", "-t", "tmpfs", "plugged-in-later", &target.to_string_lossy()]);
+    let mounts = session.program().mounts();
+    assert!(
+        mounts.iter().any(|mount| mount.source == "plugged-in-later"),
+        "what the host mounts below the root filesystem no longer arrives in the container"
+    );
+    session.finish();
 }
 
 /// Under the root there is the root filesystem, and what was mounted in it: one `/`, and no mount of the host.

@@ -67,7 +67,7 @@ steps! {
         "chdir", "libcontainer/init_linux.go, finalizeNamespace";
     FIND: "find the program",
         "execve takes a path: somebody has to search PATH, and it is the container's",
-        "newfstatat, faccessat2", "libcontainer/standard_init_linux.go, exec.LookPath";
+        "statx, access", "libcontainer/standard_init_linux.go, exec.LookPath";
     WAIT_FOR_START: "wait for start",
         "create ends here; the program must not run before start",
         "accept4", "libcontainer/standard_init_linux.go, opens exec.fifo";

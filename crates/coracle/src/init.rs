@@ -106,7 +106,11 @@ fn stay_as_reaper(started: Channel, held: &Held, explain: &Explain) -> Channel {
         Ok(Some(program)) => {
             // The program's copy is the one whose closing tells that execve worked.
             drop(started);
-            sys::exit_now(reaper::look_after(&program, held).unwrap_or(1))
+            sys::exit_now(reaper::look_after(&program, held).unwrap_or_else(|error| {
+                // The runtime hears of nothing any more: this goes where the program's words go.
+                eprintln!("coracle: error: {error}");
+                1
+            }))
         }
         Err(error) => give_up(&started, error),
     }

@@ -31,7 +31,7 @@ pub fn attach(root: BorrowedFd<'_>, mount: &Mount) -> Result<()> {
     let made = sys::new_mount(c"proc", attributes).map_err(|errno| {
         Error::refused("make a proc file system")(errno).with_cure(
             Errno::EPERM,
-            "in a user namespace it needs a /proc without parts hidden by other mounts",
+            "it needs a mount and a PID namespace of one's own and, in a user namespace, a /proc without hidden parts",
         )
     })?;
     sys::move_mount(made.as_fd(), target.as_fd())

@@ -78,7 +78,8 @@ pub fn after_mapping(new: &Namespaces) -> CloneFlags {
     if new.has(Kind::User) { mounts(new) | names_and_network(new) } else { CloneFlags::empty() }
 }
 
-/// Sets the hostname of the UTS namespace we are in (sethostname(2)).
+/// Sets the hostname of the UTS namespace we are in (sethostname(2)). The error names the call and the hostname:
+/// `sethostname "boat"`.
 ///
 /// # Errors
 /// `EPERM` without CAP_SYS_ADMIN over the UTS namespace, `EINVAL` for a name of more than 64 bytes.

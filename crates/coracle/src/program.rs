@@ -74,6 +74,6 @@ pub fn execute(process: &Process, file: &CStr, mask: &SigSet, explain: &Explain)
                 "give a program that is in the root filesystem, with the loader it asks for",
             )
             .with_cure(Errno::EACCES, "make it a file that its user may execute")
-            .with_cure(Errno::ENOEXEC, "it is no program for this machine")
+            .with_cure(Errno::ENOEXEC, "it is no program for this machine, or a script without #!")
     })
 }

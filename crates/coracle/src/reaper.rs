@@ -6,6 +6,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::unistd::Pid;
 
@@ -52,7 +53,7 @@ pub fn reap(program: Pid) -> Result<Option<ChildEnd>> {
         match sys::wait(Whose::Any) {
             Ok(Some(end)) if end.pid == program => found = Some(end),
             Ok(Some(_)) => {}
-            Ok(None) | Err(nix::errno::Errno::ECHILD) => return Ok(found),
+            Ok(None) | Err(Errno::ECHILD) => return Ok(found),
             Err(errno) => return Err(Error::refused("waitid")(errno)),
         }
     }

@@ -42,7 +42,8 @@ pub fn bind(root: &Path) -> Result<OwnedFd> {
 /// it any more (pivot_root(2), "pivot_root(".", ".")"). Afterwards the working directory is the new `/`.
 ///
 /// # Errors
-/// `EINVAL` where `root` is no mount point or its mount is shared; `EPERM` without CAP_SYS_ADMIN.
+/// `EINVAL` where `root` is no mount point or its mount is shared, `EBUSY` where it is on the mount of the root we
+/// have; `EPERM` without CAP_SYS_ADMIN.
 pub fn pivot_root(root: BorrowedFd<'_>) -> Result<()> {
     fchdir(root).map_err(Error::refused("fchdir to the root filesystem"))?;
     nix::unistd::pivot_root(".", ".").map_err(Error::refused("pivot_root"))?;
@@ -50,8 +51,9 @@ pub fn pivot_root(root: BorrowedFd<'_>) -> Result<()> {
     chdir("/").map_err(Error::refused("chdir /"))
 }
 
-/// Takes the old root off. After pivot_root(".", ".") it lies on top of the new one, and "." is still in it. It is
-/// busy, since the host's processes live there, so it is detached: gone from every path here, and untouched there.
+/// Takes the old root off. After pivot_root(".", ".") it lies on top of the new one, and umount2 takes the topmost
+/// mount of a place. It is busy, since the host's processes live there, so it is detached: gone from every path here,
+/// and untouched there.
 fn detach_old_root() -> Result<()> {
     umount2(".", MntFlags::MNT_DETACH).map_err(Error::refused("umount2 of the old root"))
 }

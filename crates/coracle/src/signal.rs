@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
+use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
@@ -80,7 +81,7 @@ impl AsFd for Held {
 /// `EPERM` where we may not signal it.
 pub fn forward(pidfd: BorrowedFd<'_>, number: i32) -> Result<()> {
     match sys::pidfd_send_signal(pidfd, number) {
-        Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
         Err(errno) => Err(Error::refused(format!("send signal {number} to the container"))(errno)),
     }
 }

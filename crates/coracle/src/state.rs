@@ -42,7 +42,7 @@ impl Dir {
             builder.mode(0o700).recursive(recursive);
             builder
         };
-        let cure = "choose a directory that you may write to, with --root";
+        let cure = "choose a directory that you may write to: coracle --root DIR before the verb";
         private(true).create(root).map_err(|error| {
             let failed = Error::io(format!("mkdir {}", root.display()))(error);
             failed.with_cure(Errno::EACCES, cure).with_cure(Errno::EROFS, cure)

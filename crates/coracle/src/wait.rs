@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
+use nix::errno::Errno;
 use nix::libc::{CLD_EXITED, SIGCHLD};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -25,7 +26,7 @@ pub fn until_ended(
         }
         let mut news = [PollFd::new(held.as_fd(), PollFlags::POLLIN), PollFd::new(pidfd, PollFlags::POLLIN)];
         match poll(&mut news, PollTimeout::NONE) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(Error::refused("poll")(errno)),
         }
         while let Some(arrived) = held.next()? {
@@ -37,9 +38,9 @@ pub fn until_ended(
     }
 }
 
-/// The exit code that tells how a child ended, as shells and all container runtimes do: its own status where it
-/// exited (`CLD_EXITED`), and 128 and the number of the signal where one ended it (`CLD_KILLED`, or `CLD_DUMPED`
-/// where it left a core).
+/// The exit code that tells how a child ended, as shells and all container runtimes do. Where it exited (`end.code`
+/// is `CLD_EXITED`), its own status, which is `end.status`. Where a signal ended it (`CLD_KILLED`, or `CLD_DUMPED`
+/// where it left a core), 128 and the signal's number, which then is `end.status`.
 pub fn exit_code(end: ChildEnd) -> u8 {
     match end.code {
         CLD_EXITED => end.status as u8,

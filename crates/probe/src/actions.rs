@@ -156,40 +156,45 @@ fn fork_all(wanted: u64, children: &mut Vec<Pid>) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Leaves an orphan behind that has ended, and looks whether PID 1 reaps it.
-pub(crate) fn orphan() -> Did {
-    told("orphan", reaped().map(|reaped| Did { reaped: Some(reaped), ..Did::default() }))
+/// Leaves so many orphans behind that end together, and looks whether PID 1 reaps them all.
+pub(crate) fn orphan(count: u32) -> Did {
+    told("orphan", reaped(count).map(|reaped| Did { reaped: Some(reaped), ..Did::default() }))
 }
 
-fn reaped() -> Result<bool, Refused> {
+fn reaped(count: u32) -> Result<bool, Refused> {
     let (news, announce) = unistd::pipe2(OFlag::O_CLOEXEC).step("pipe")?;
     let (released, hold) = unistd::pipe2(OFlag::O_CLOEXEC).step("pipe")?;
     let parent = sys::fork(|| {
         let _ = unistd::close(hold.as_raw_fd());
         // Only once its parent is gone: a child that ends before it was an orphan would prove less.
-        let orphan = sys::fork(|| {
-            let _ = unistd::read(&released, &mut [0]);
-            0
-        });
-        let news = orphan.map_or_else(|errno| -(errno as i32), Pid::as_raw);
-        let _ = unistd::write(&announce, &news.to_ne_bytes());
+        for _ in 0..count {
+            let orphan = sys::fork(|| {
+                let _ = unistd::read(&released, &mut [0]);
+                0
+            });
+            let news = orphan.map_or_else(|errno| -(errno as i32), Pid::as_raw);
+            let _ = unistd::write(&announce, &news.to_ne_bytes());
+        }
         0
     })
     .step("fork")?;
     drop(announce);
-    let mut pid = [0; size_of::<i32>()];
-    let announced = unistd::read(&news, &mut pid);
+    let mut orphans = Vec::new();
+    for _ in 0..count {
+        let mut pid = [0; size_of::<i32>()];
+        let announced = unistd::read(&news, &mut pid);
+        orphans.push(match i32::from_ne_bytes(pid) {
+            _ if announced != Ok(pid.len()) => return Err(Refused { errno: Errno::ECHILD, step: "fork" }),
+            errno if errno < 0 => return Err(Refused { errno: Errno::from_raw(-errno), step: "fork twice" }),
+            pid => Pid::from_raw(pid),
+        });
+    }
     let _ = waitpid(parent, None);
     drop(hold);
 
-    let orphan = match i32::from_ne_bytes(pid) {
-        _ if announced != Ok(pid.len()) => return Err(Refused { errno: Errno::ECHILD, step: "fork" }),
-        errno if errno < 0 => return Err(Refused { errno: Errno::from_raw(-errno), step: "fork twice" }),
-        pid => Pid::from_raw(pid),
-    };
     // No event tells that somebody else's child was reaped; a process that ended but was not can still be signalled.
     let deadline = Instant::now() + REAPED_WITHIN;
-    while kill(orphan, None) != Err(Errno::ESRCH) {
+    while orphans.iter().any(|orphan| kill(*orphan, None) != Err(Errno::ESRCH)) {
         if Instant::now() > deadline {
             return Ok(false);
         }

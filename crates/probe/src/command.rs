@@ -18,7 +18,7 @@ Reports the world it sees as one line of JSON. With an action it does one thing 
   die SIGNAL          report, then kill itself by that signal; exit 99 where it did not kill
   hold                report, then wait until stdin is at its end
   wait-signal SIG...  report with these blocked, wait for one, print it on a second line
-  orphan              leave an orphan that has ended: does PID 1 reap it within 2 s?
+  orphan [N]          leave N orphans (1) that end together: does PID 1 reap them within 2 s?
   write PATH TEXT     make or overwrite a file
   open PATH           open a file and tell how it begins
   mkdir PATH          make a directory
@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Die(Signal),
     Hold,
     WaitSignal(SigSet),
-    Orphan,
+    Orphan(u32),
     Write(PathBuf, OsString),
     Open(PathBuf),
     Mkdir(PathBuf),
@@ -60,7 +60,8 @@ impl Command {
             ("die", [name]) => Command::Die(signal(name)?),
             ("hold", []) => Command::Hold,
             ("wait-signal", names @ [_, ..]) => Command::WaitSignal(signals(names)?),
-            ("orphan", []) => Command::Orphan,
+            ("orphan", []) => Command::Orphan(1),
+            ("orphan", [count]) => Command::Orphan(parse(count)?),
             ("write", [path, text]) => Command::Write(path.into(), text.clone()),
             ("open", [path]) => Command::Open(path.into()),
             ("mkdir", [path]) => Command::Mkdir(path.into()),

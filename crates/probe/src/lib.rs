@@ -49,7 +49,7 @@ pub fn main() -> ExitCode {
             wait_for_end_of_input();
         }
         Command::WaitSignal(signals) => wait_for(&signals),
-        Command::Orphan => report(actions::orphan()),
+        Command::Orphan(count) => report(actions::orphan(count)),
         Command::Write(path, text) => report(actions::write(&path, text.as_bytes())),
         Command::Open(path) => report(actions::read(&path)),
         Command::Mkdir(path) => report(actions::mkdir(&path)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -153,6 +153,21 @@ impl Session {
     /// Sends a signal to the runtime.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.runtime()), signal).or_harness("signal the runtime");
+    }
+
+    /// Runs a command in the world in which the runtime was started, with all rights there; for what a host does
+    /// while a container lives.
+    pub fn on_the_host(&self, words: &[&str]) {
+        let mut enter = Command::new("nsenter");
+        enter.args(["--target", &self.runtime().to_string(), "--mount"]);
+        if !nix::unistd::geteuid().is_root() {
+            enter.args(["--user", "--preserve-credentials"]);
+        }
+        let output = enter.arg("--").args(words).output().or_harness("start nsenter");
+        if !output.status.success() {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            fail(Class::Harness, format!("on the host, {words:?}: {stderr}"));
+        }
     }
 
     /// The container's first process, seen from the host.

@@ -94,14 +94,15 @@ fn finish(desk: &Desk, mut tree: Tree, verb: &str) -> Result<()> {
         println!("Nothing to change: it is so already.");
         return Ok(());
     }
+    let backup = desk.git.backup(verb).context("keeping your version, before anything is written")?;
+    // Written before it is shown: whoever reads only the head of it has the whole change all the same.
+    tree.write(&desk.course.source())?;
     let ink = Ink::new();
     for (file, new) in &tree.files {
         let old = desk.mine.files.get(file).map_or("", String::as_str);
         let name = format!("{SOURCE}/{}", file.display());
         print!("{}", ink.diff((&name, old), (&name, new)));
     }
-    let backup = desk.git.backup(verb).context("keeping your version, before anything is written")?;
-    tree.write(&desk.course.source())?;
     println!("\nYour version is kept. To have it back: git checkout {backup} -- {SOURCE}");
     println!();
     super::status::next(desk.course)

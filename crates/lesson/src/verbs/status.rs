@@ -15,10 +15,11 @@ use crate::first;
 /// Fails where the sources cannot be read, or where the first container does not run.
 pub fn status(course: &Course) -> Result<()> {
     let states = course.states()?;
-    if states.iter().all(|(_, _, state)| *state == State::Done) && !learner(course)? {
+    let learner = learner(course)?;
+    if states.iter().all(|(_, _, state)| *state == State::Done) && !learner {
         first::container(course)?;
     }
-    println!("{}", map(course, &states));
+    println!("{}", map(course, &states, learner));
     next(course)
 }
 
@@ -29,7 +30,7 @@ fn learner(course: &Course) -> Result<bool> {
 }
 
 /// One line a lesson.
-fn map(course: &Course, states: &[(&Lesson, &Item, State)]) -> String {
+fn map(course: &Course, states: &[(&Lesson, &Item, State)], learner: bool) -> String {
     let ink = Ink::new();
     let width = course.lessons.iter().map(|lesson| lesson.title.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
@@ -37,8 +38,10 @@ fn map(course: &Course, states: &[(&Lesson, &Item, State)]) -> String {
         let mine = states.iter().filter(|(other, ..)| other.number == lesson.number);
         let progress = match (mine.filter(|(_, _, state)| *state == State::Done).count(), lesson.items.len())
         {
-            (_, 0) => "read".to_owned(),
-            (done, all) if done == all => ink.green("done"),
+            (_, 0) => "to read".to_owned(),
+            (done, all) if done == all && learner => ink.green("done"),
+            // On the reference nobody has done anything yet.
+            (done, all) if done == all => format!("{all} functions to write"),
             (done, all) => format!("{done} of {all}"),
         };
         let (number, title, minutes) = (lesson.number, &lesson.title, lesson.minutes);
