@@ -102,9 +102,12 @@ fn the_card_says_what_the_manifest_says() {
 fn the_tests_are_sentences() {
     let (text, defects) = chapter("{{#tests 01}}\n");
     assert!(defects.is_empty(), "{defects:#?}");
-    assert!(text.contains("red</span> The boat stays where it is.\\\n  Also in a current.\n"), "{text}");
-    assert!(text.contains("red</span> No call is wasted. (needs strace)\n"), "{text}");
-    assert!(text.contains("guard</span> The boat floats.\n"), "{text}");
+    assert!(text.contains("red</span> The boat stays where it is.\\\n  Also in a current.\\\n  `the_boat_stays_where_it_is`\n"), "{text}");
+    assert!(
+        text.contains("red</span> No call is wasted. (needs strace)\\\n  `no_call_is_wasted`\n"),
+        "{text}"
+    );
+    assert!(text.contains("guard</span> The boat floats.\\\n  `the_boat_floats`\n"), "{text}");
 }
 
 #[test]
