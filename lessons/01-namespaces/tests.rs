@@ -4,11 +4,11 @@ use testkit::prelude::*;
 
 testkit::lesson! { 1,
     red the_hostname_inside_is_the_one_it_was_given,
-    guard the_hosts_own_name_stays,
+    guard the_host_keeps_its_name,
     red its_uts_namespace_is_its_own,
     red its_ipc_namespace_is_its_own,
     red its_network_namespace_is_its_own,
-    red the_programs_exit_status_is_the_runtimes,
+    red the_exit_status_of_the_program_is_passed_on,
     red an_end_by_a_signal_is_told_as_128_and_its_number,
     guard a_program_that_succeeds_gives_zero,
     red a_bare_name_is_found_in_path,
@@ -24,7 +24,7 @@ fn the_hostname_inside_is_the_one_it_was_given() {
 }
 
 /// Naming the container must not rename the machine it runs on.
-fn the_hosts_own_name_stays() {
+fn the_host_keeps_its_name() {
     let run = Container::new().hostname("boat").run(&[]);
     assert_eq!(run.outside.hostname_after, run.outside.hostname, "the container has renamed the host");
     assert_ne!(run.outside.hostname_after, "boat");
@@ -48,7 +48,7 @@ fn its_own(kind: &str, otherwise: &str) {
     assert_ne!(run.report().ns[kind], run.outside.ns[kind], "{otherwise}: same {kind} namespace");
 }
 
-fn the_programs_exit_status_is_the_runtimes() {
+fn the_exit_status_of_the_program_is_passed_on() {
     let run = Container::new().run(&["exit", "42"]);
     assert_eq!(run.code, Some(42), "the program exited with 42, and its status was lost");
 }

@@ -9,7 +9,7 @@ testkit::lesson! { 3,
     red its_root_directory_is_the_root_filesystem,
     red what_it_writes_is_in_the_root_filesystem,
     red the_root_filesystem_is_a_mount,
-    red nothing_of_the_hosts_mounts_is_left,
+    red nothing_is_left_of_the_mounts_of_the_host,
     guard what_the_host_mounts_later_arrives,
     red the_chroot_escape_finds_no_way_out,
 }
@@ -97,7 +97,7 @@ fn what_the_host_mounts_later_arrives() {
 }
 
 /// Under the root there is the root filesystem, and what was mounted in it: one `/`, and no mount of the host.
-fn nothing_of_the_hosts_mounts_is_left() {
+fn nothing_is_left_of_the_mounts_of_the_host() {
     let mut session = Container::new().rootfs(&Rootfs::probe()).start(&["hold"]);
     session.report();
     let inside = session.program().mounts();
