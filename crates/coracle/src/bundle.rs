@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::mount::Mount;
 use crate::namespace::{Kind, Namespaces};
 use crate::plan::{self, Plan};
-use crate::program::Process;
+use crate::program::{self, Process};
 use crate::rootfs;
 use crate::user::{Mappings, Range};
 
@@ -84,21 +84,40 @@ fn plan_of(spec: &Spec, bundle: &Path, id: &str) -> Result<Plan> {
     if spec.hostname().is_some() && !namespaces.has(Kind::Uts) {
         return Err(config("/hostname", "needs a new uts namespace in /linux/namespaces"));
     }
+    if spec.hostname().as_ref().is_some_and(|name| name.len() > 64) {
+        return Err(config("/hostname", "is longer than the 64 bytes that the kernel takes"));
+    }
+    // Without one, what the program leaves running would outlive its container.
+    if !namespaces.has(Kind::Pid) {
+        return Err(config("/linux/namespaces", "this version needs a pid namespace"));
+    }
+    let mappings = Mappings {
+        uids: ranges(linux.and_then(|linux| linux.uid_mappings().as_deref())),
+        gids: ranges(linux.and_then(|linux| linux.gid_mappings().as_deref())),
+    };
+    for (pointer, ranges) in [("/linux/uidMappings", &mappings.uids), ("/linux/gidMappings", &mappings.gids)]
+    {
+        let maps_root = ranges.iter().any(|range| range.inside == 0 && range.size > 0);
+        match namespaces.has(Kind::User) {
+            true if !maps_root => return Err(config(pointer, "must map the container's id 0")),
+            false if !ranges.is_empty() => {
+                return Err(config(pointer, "needs a new user namespace in /linux/namespaces"));
+            }
+            _ => {}
+        }
+    }
     if !namespaces.has(Kind::Mount) {
         return Err(config("/linux/namespaces", "needs a mount namespace, for the root filesystem"));
     }
     Ok(Plan {
         id: id.to_owned(),
-        mappings: Mappings {
-            uids: ranges(linux.and_then(|linux| linux.uid_mappings().as_deref())),
-            gids: ranges(linux.and_then(|linux| linux.gid_mappings().as_deref())),
-        },
+        mappings,
         hostname: spec.hostname().clone(),
         rootfs: Some(rootfs::directory(&bundle.join(root.path()))?),
         mounts: mounts(spec)?,
         process: Process {
             args,
-            env: texts("/process/env", process.env().as_deref().unwrap_or_default())?,
+            env: program::environment(texts("/process/env", process.env().as_deref().unwrap_or_default())?),
             cwd: texts("/process/cwd", &[process.cwd().to_string_lossy()])?.remove(0),
         },
         namespaces,

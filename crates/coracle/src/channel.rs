@@ -8,7 +8,7 @@
 
 use std::io::IoSlice;
 use std::io::IoSliceMut;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg, sendmsg, socketpair};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,13 @@ pub struct Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        Failure { text: error.to_string(), errno: error.errno().map(|errno| errno as i32) }
+        let mut text = error.to_string();
+        // A name in it may be as long as its owner likes; a message must fit into a packet.
+        if let Some((end, _)) = text.char_indices().nth(4096) {
+            text.truncate(end);
+            text += " ...";
+        }
+        Failure { text, errno: error.errno().map(|errno| errno as i32) }
     }
 }
 
@@ -65,13 +71,18 @@ impl Channel {
         Channel(socket)
     }
 
+    /// The descriptor.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
     /// Says `message`.
     ///
     /// # Errors
     /// `EPIPE` where the other side is gone.
     pub fn send(&self, message: &Message) -> Result<()> {
         let bytes = serde_json::to_vec(message).expect("a message has no map with other keys than strings");
-        let part = [IoSlice::new(&bytes[..bytes.len().min(LONGEST)])];
+        let part = [IoSlice::new(&bytes)];
         sendmsg::<UnixAddr>(self.0.as_raw_fd(), &part, &[], MsgFlags::MSG_NOSIGNAL, None)
             .map(drop)
             .map_err(Error::refused("send to the other process"))
@@ -87,7 +98,6 @@ impl Channel {
             let mut part = [IoSliceMut::new(&mut bytes)];
             match recvmsg::<UnixAddr>(self.0.as_raw_fd(), &mut part, None, MsgFlags::empty()) {
                 Ok(received) => received.bytes,
-                Err(nix::errno::Errno::ECONNRESET) => 0,
                 Err(errno) => return Err(Error::refused("receive from the other process")(errno)),
             }
         };

@@ -1,6 +1,7 @@
 //! The command line: options to a plan, a plan to a verb, an outcome to an exit code.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -62,7 +63,8 @@ pub fn main() -> ExitCode {
     match act(Cli::parse()) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("coracle: error: {error}");
+            // Where nobody can be told, the exit code still tells.
+            let _ = writeln!(std::io::stderr(), "coracle: error: {error}");
             ExitCode::FAILURE
         }
     }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use crate::error::{Error, Result};
@@ -30,8 +30,8 @@ macro_rules! steps {
 
 steps! {
     STATE: "make the container's directory",
-        "the id is taken from now on, and the start socket gets a place",
-        "mkdir, bind, listen", "libcontainer/factory_linux.go, Create";
+        "the id is taken from now on",
+        "mkdir", "libcontainer/factory_linux.go, Create";
     CLONE: "give birth to init",
         "one clone3 makes a process that is born inside its new namespaces",
         "clone3", "libcontainer/nsenter/nsexec.c, three stages of clone and unshare";
@@ -44,6 +44,9 @@ steps! {
     UNSHARE: "enter the other namespaces",
         "made after the mapping, they belong to the user namespace and its root",
         "unshare", "libcontainer/nsenter/nsexec.c, stage 1";
+    GROUPS: "leave the caller's groups",
+        "what a group of the caller may read is not for the container",
+        "setgroups", "libcontainer/init_linux.go, setupUser";
     DIE_TOGETHER: "die with the runtime",
         "a container in the foreground must not outlive a runtime that is killed",
         "prctl", "(runc lets it live on)";
@@ -76,13 +79,13 @@ steps! {
         "clone3, signalfd, waitid", "(an engine puts tini or catatonit in front)";
     SIGNALS: "give signals back their defaults",
         "a blocked signal stays blocked, an ignored one ignored, across execve",
-        "rt_sigprocmask, rt_sigaction", "(Go's runtime does this before it execs)";
+        "rt_sigprocmask, rt_sigaction", "(Go catches signals, and execve resets what is caught)";
     EXECVE: "become the program",
         "the last step: the kernel replaces us, keeps our PID and closes what is close-on-exec",
         "execve", "libcontainer/standard_init_linux.go, system.Exec";
     START: "start the program",
         "connecting lets init go on; the connection closes by itself when execve works",
-        "connect, recvfrom", "libcontainer/container_linux.go, exec and handleFifoResult";
+        "connect, recvmsg", "libcontainer/container_linux.go, exec and handleFifoResult";
     WAIT: "wait for the end of init, handing signals on",
         "a pidfd is readable when its process has ended",
         "signalfd, poll, waitid, pidfd_send_signal", "signals.go, forward";
@@ -108,11 +111,16 @@ impl Explain {
     /// Narrates to a copy of this process's standard error. The copy is close-on-exec.
     ///
     /// # Errors
-    /// `EBADF` where standard error is closed.
+    /// `EMFILE` where no more descriptors are allowed.
     pub fn to_stderr() -> Result<Explain> {
         let copy: OwnedFd =
             std::io::stderr().as_fd().try_clone_to_owned().map_err(Error::io("dup stderr"))?;
         Ok(Explain { out: Some(copy.into()), ..Explain::silent() })
+    }
+
+    /// The descriptor it narrates to.
+    pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.out.as_ref().map(AsFd::as_fd)
     }
 
     /// The same narration, told by init from here on. For the cloned child.

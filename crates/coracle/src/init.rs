@@ -8,7 +8,6 @@ use nix::errno::Errno;
 use nix::sched::unshare;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use nix::unistd::chdir;
 
 use crate::channel::{Channel, Message};
 use crate::error::{Error, Result};
@@ -22,6 +21,15 @@ use crate::{mount, program, reaper, rootfs, sys, user};
 ///
 /// `channel` is the conversation with the runtime until all is ready, `start` the listening start socket.
 pub fn main(plan: &Plan, channel: Channel, start: UnixListener, held: &Held, explain: &Explain) -> ! {
+    // Before anything that the container's config or files have a say in: an open directory of the host, ours or our
+    // caller's, is a way out (CVE-2024-21626), and not only for the program: cwd may lead through it.
+    let keep = [channel.as_fd(), start.as_fd(), held.as_fd()].into_iter().chain(explain.as_fd());
+    if let Err(errno) = sys::close_all_but(&keep.collect::<Vec<_>>()) {
+        give_up(
+            &channel,
+            Error::refused("close_range")(errno).with_cure(Errno::ENOSYS, "use Linux 5.10 or later"),
+        );
+    }
     let ready = set_up(plan, &channel, explain)
         .and_then(|file| Ok((file, wait_for_start(&channel, &start, explain)?)));
     let (file, started) = match ready {
@@ -48,6 +56,9 @@ fn set_up(plan: &Plan, channel: &Channel, explain: &Explain) -> Result<CString> 
         explain.step(&explain::BECOME_ROOT, user::become_root)?;
     }
 
+    // The caller's groups are not the container's.
+    explain.step(&explain::GROUPS, user::drop_groups)?;
+
     // 3. A runtime in the foreground takes its container with it.
     explain.step(&explain::DIE_TOGETHER, || {
         set_pdeathsig(Signal::SIGKILL).map_err(Error::refused("prctl PR_SET_PDEATHSIG"))
@@ -69,7 +80,9 @@ fn set_up(plan: &Plan, channel: &Channel, explain: &Explain) -> Result<CString> 
         explain.step(&explain::PROPAGATION, rootfs::stop_propagation)?;
     }
     if let Some(path) = &plan.rootfs {
-        let root = explain.step(&explain::BIND, || rootfs::bind(path))?;
+        let directory = rootfs::open_directory(path)?;
+        let root = explain.step(&explain::BIND, || rootfs::bind(directory.as_fd()))?;
+        drop(directory);
         if !plan.mounts.is_empty() {
             explain.step(&explain::MOUNTS, || {
                 plan.mounts.iter().try_for_each(|one| mount::attach(root.as_fd(), one))
@@ -79,13 +92,7 @@ fn set_up(plan: &Plan, channel: &Channel, explain: &Explain) -> Result<CString> 
     }
 
     // 7. Where the program starts, and which it is: seen from inside.
-    explain.step(&explain::CWD, || {
-        chdir(plan.process.cwd.as_c_str())
-            .map_err(Error::refused(format!("chdir {}", plan.process.cwd.to_string_lossy())))
-            .map_err(|error| {
-                error.with_cure(Errno::ENOENT, "make it in the root filesystem, or change /process/cwd")
-            })
-    })?;
+    explain.step(&explain::CWD, || program::enter(&plan.process.cwd))?;
     explain.step(&explain::FIND, || program::find(&plan.process.args[0], plan.process.search_path()))
 }
 

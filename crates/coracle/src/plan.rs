@@ -1,7 +1,7 @@
 //! A checked plan of a container: everything that can be found wrong beforehand was.
 //!
-//! Init only carries it out. Whatever allocates, parses or validates happens on the way to a plan, so that a
-//! mistake in a config leaves nothing behind.
+//! Init only carries it out. What a config says wrong is found on the way to a plan, so that it leaves nothing behind;
+//! what only the kernel or the root filesystem can tell, init finds.
 
 use std::path::PathBuf;
 

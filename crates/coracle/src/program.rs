@@ -7,7 +7,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::{AccessFlags, access};
+use nix::unistd::{AccessFlags, access, chdir, getcwd};
 
 use crate::error::{Error, Result};
 use crate::explain::{EXECVE, Explain, SIGNALS};
@@ -52,6 +52,39 @@ pub fn find(name: &CStr, search: &OsStr) -> Result<CString> {
         }
     }
     Err(Error::ProgramNotFound { name: name.to_string_lossy().into_owned() })
+}
+
+/// Goes to the working directory `cwd`, which must be inside our root: a path such as /proc/self/fd/N can lead out of
+/// it, and the kernel then has no name for where we are (CVE-2024-21626).
+///
+/// # Errors
+/// `ENOENT`, `ENOTDIR`, `EACCES`; `ENOENT` of getcwd(2) for a directory outside.
+pub fn enter(cwd: &CStr) -> Result<()> {
+    let shown = cwd.to_string_lossy();
+    chdir(cwd).map_err(Error::refused(format!("chdir {shown}"))).map_err(|error| {
+        error.with_cure(Errno::ENOENT, "make it in the root filesystem, or change /process/cwd")
+    })?;
+    match getcwd() {
+        Ok(path) if path.is_absolute() => Ok(()),
+        Ok(_) => {
+            Err(Error::refused(format!("chdir {shown}, which is outside of the container"))(Errno::EACCES))
+        }
+        Err(errno) => Err(Error::refused(format!("getcwd after chdir {shown}"))(errno)
+            .with_cure(Errno::ENOENT, "choose a directory inside the container")),
+    }
+}
+
+/// An environment in which each name has one value, the last that was given: getenv(3) would take the first.
+pub fn environment(entries: impl IntoIterator<Item = CString>) -> Vec<CString> {
+    let mut environment: Vec<CString> = Vec::new();
+    for entry in entries {
+        let name = |entry: &CString| entry.to_bytes().split(|byte| *byte == b'=').next().map(<[u8]>::to_vec);
+        match environment.iter_mut().find(|other| name(other) == name(&entry)) {
+            Some(other) => *other = entry,
+            None => environment.push(entry),
+        }
+    }
+    environment
 }
 
 /// Becomes the program at `file` with the arguments and environment of `process`. `mask` is the set of signals

@@ -10,7 +10,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{chdir, fchdir};
 
 use crate::error::{Error, Result};
-use crate::{path, sys};
+use crate::sys;
 
 /// Cuts the way from our mounts back to the host's: makes every mount that we see a slave (mount_namespaces(7),
 /// "Shared subtrees"). What the host mounts still arrives here; what we mount no longer arrives there.
@@ -24,17 +24,15 @@ pub fn stop_propagation() -> Result<()> {
         .map_err(Error::refused("mount / as a recursive slave"))
 }
 
-/// Makes the directory `root` a mount point, with all mounts below it, by mounting a copy of its own mount on top
-/// of it. pivot_root(2) takes nothing less. Returns the new mount's root, opened with `O_PATH`; whoever holds it
-/// sees the mount and not the directory below.
+/// Makes the directory of `root` a mount point, with all mounts below it, by mounting a copy of its own mount on top
+/// of it. pivot_root(2) takes nothing less. Returns a descriptor of the new mount's root: whoever holds it sees the
+/// mount, and `root` stays the directory below. By descriptors, since a path could lead elsewhere the second time.
 ///
 /// # Errors
-/// `ENOENT`, `ENOTDIR`; `EPERM` without CAP_SYS_ADMIN over the mount namespace.
-pub fn bind(root: &Path) -> Result<OwnedFd> {
-    let copy = sys::clone_tree(&path::c_string(root)?)
-        .map_err(Error::refused(format!("open_tree {}", root.display())))?;
-    sys::move_mount(copy.as_fd(), open_directory(root)?.as_fd())
-        .map_err(Error::refused(format!("move_mount onto {}", root.display())))?;
+/// `EPERM` without CAP_SYS_ADMIN over the mount namespace; `EINVAL` on an unbindable mount.
+pub fn bind(root: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let copy = sys::clone_tree(root).map_err(Error::refused("open_tree of the root filesystem"))?;
+    sys::move_mount(copy.as_fd(), root).map_err(Error::refused("move_mount onto the root filesystem"))?;
     Ok(copy)
 }
 

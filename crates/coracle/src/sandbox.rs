@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::mount::Mount;
 use crate::namespace::{Kind, Namespaces};
 use crate::plan::Plan;
-use crate::program::{DEFAULT_PATH, Process};
+use crate::program::{self, DEFAULT_PATH, Process};
 use crate::rootfs;
 use crate::user::{self, Mappings};
 
@@ -48,7 +48,9 @@ pub fn plan(wish: Wish) -> Result<Plan> {
         mounts: rootfs.iter().map(|_| Mount::Proc { destination: "/proc".into() }).collect(),
         process: Process {
             args: wish.command.into_iter().map(c_string).collect::<Result<_>>()?,
-            env: inherited.into_iter().chain(wish.env).map(c_string).collect::<Result<_>>()?,
+            env: program::environment(
+                inherited.into_iter().chain(wish.env).map(c_string).collect::<Result<Vec<_>>>()?,
+            ),
             cwd: c_string(match &rootfs {
                 Some(_) => "/".into(),
                 None => std::env::current_dir().map_err(Error::io("getcwd"))?.into(),

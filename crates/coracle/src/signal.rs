@@ -47,6 +47,8 @@ pub struct Arrived {
 /// # Errors
 /// Those of sigprocmask(2) and signalfd(2).
 pub fn hold() -> Result<Held> {
+    // Where our caller ignores it, which execve keeps, the kernel buries our children before we can ask.
+    sys::default_action(Signal::SIGCHLD).map_err(Error::refused("sigaction SIGCHLD"))?;
     let mut all = SigSet::all();
     OURS.into_iter().for_each(|signal| all.remove(signal));
     let mut before = SigSet::empty();

@@ -1,6 +1,6 @@
 //! The container's directory: `<root>/<id>/`. It holds the start socket, and its existence is the id's claim.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,6 @@ const SOCKET: &str = "start.sock";
 #[derive(Debug)]
 pub struct Dir {
     path: PathBuf,
-    fd: OwnedFd,
 }
 
 /// Where containers' directories are when nobody says: `/run/coracle` for root, the user's runtime directory for
@@ -63,7 +62,7 @@ impl Dir {
                 failed.with_cure(Errno::EACCES, cure).with_cure(Errno::EROFS, cure)
             }
         })?;
-        Ok(Dir { fd: rootfs::open_directory(&path)?, path })
+        Ok(Dir { path })
     }
 
     /// The start socket, listening. Init accepts one connection on it, and that is the word to go on.
@@ -72,7 +71,8 @@ impl Dir {
     /// Those of socket(2), bind(2), listen(2).
     pub fn listen(&self) -> Result<OwnedFd> {
         let listener = self.socket()?;
-        bind(listener.as_raw_fd(), &self.address()?).map_err(Error::refused("bind the start socket"))?;
+        let folder = rootfs::open_directory(&self.path)?;
+        bind(listener.as_raw_fd(), &address(&folder)?).map_err(Error::refused("bind the start socket"))?;
         listen(&listener, Backlog::new(1).unwrap_or(Backlog::MAXCONN))
             .map_err(Error::refused("listen on the start socket"))?;
         Ok(listener)
@@ -84,7 +84,8 @@ impl Dir {
     /// `ECONNREFUSED` where init is gone.
     pub fn connect(&self) -> Result<OwnedFd> {
         let socket = self.socket()?;
-        connect(socket.as_raw_fd(), &self.address()?)
+        let folder = rootfs::open_directory(&self.path)?;
+        connect(socket.as_raw_fd(), &address(&folder)?)
             .map_err(Error::refused("connect to the start socket"))?;
         Ok(socket)
     }
@@ -101,11 +102,12 @@ impl Dir {
         socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
             .map_err(Error::refused("socket"))
     }
+}
 
-    /// A socket's address may be 107 bytes long, and engines keep containers under longer paths: so it goes
-    /// through the directory's descriptor.
-    fn address(&self) -> Result<UnixAddr> {
-        let path = format!("/proc/self/fd/{}/{SOCKET}", self.fd.as_fd().as_raw_fd());
-        UnixAddr::new(path.as_str()).map_err(Error::refused("name the start socket"))
-    }
+/// A socket's address may be 107 bytes long, and engines keep containers under longer paths: so it goes through a
+/// descriptor of the directory. That one must be closed before anybody is cloned: a host's directory that is open in
+/// init is a way out of the container (CVE-2016-9962, CVE-2024-21626).
+fn address(folder: &OwnedFd) -> Result<UnixAddr> {
+    let path = format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd());
+    UnixAddr::new(path.as_str()).map_err(Error::refused("name the start socket"))
 }

@@ -1,7 +1,7 @@
 //! System calls that no crate wraps safely: the only `unsafe` of the runtime.
 //!
 //! Each function is one call, with its descriptors owned or borrowed and its error as an [`Errno`]. Every
-//! descriptor that is made here is close-on-exec, so that none can leak into a container (CVE-2024-21626).
+//! descriptor that is made here is close-on-exec; what init must not even have before that, [`close_all_but`] closes.
 #![allow(unsafe_code)]
 
 use std::ffi::CStr;
@@ -60,7 +60,8 @@ pub fn exit_now(status: u8) -> ! {
     unsafe { libc::_exit(i32::from(status)) }
 }
 
-/// Sends the signal of this number (a number, for nix's list has no real-time signals) to the process of `pidfd`, as pidfd_send_signal(2): never to another process that got its number.
+/// Sends a signal to the process of `pidfd`, as pidfd_send_signal(2): never to another process that got its number.
+/// The signal is a number, for nix's list has no real-time ones.
 ///
 /// # Errors
 /// `ESRCH` when it has been waited for, `EPERM` without the right.
@@ -99,15 +100,16 @@ pub fn openat2(root: BorrowedFd<'_>, path: &CStr, flags: libc::c_int, resolve: u
     })
 }
 
-/// Copies the mount that `path` is on, from `path` down, with all mounts below it, as open_tree(2) with
-/// `OPEN_TREE_CLONE | AT_RECURSIVE`. The copy hangs nowhere until [`move_mount`] attaches it.
+/// Copies the mount that the directory of `root` is on, from there down, with all mounts below it, as open_tree(2)
+/// with `OPEN_TREE_CLONE | AT_RECURSIVE`. The copy hangs nowhere until [`move_mount`] attaches it.
 ///
 /// # Errors
-/// `EPERM` without CAP_SYS_ADMIN over the mount namespace; `EINVAL` on a tree with locked parts.
-pub fn clone_tree(path: &CStr) -> nix::Result<OwnedFd> {
-    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as libc::c_uint;
-    // SAFETY: path ends in NUL.
-    owned(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) })
+/// `EPERM` without CAP_SYS_ADMIN over the mount namespace; `EINVAL` on an unbindable mount.
+pub fn clone_tree(root: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
+    let how = (libc::AT_RECURSIVE | libc::AT_EMPTY_PATH) as libc::c_uint;
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | how;
+    // SAFETY: the path is the empty string, ended by NUL.
+    owned(unsafe { libc::syscall(libc::SYS_open_tree, root.as_raw_fd(), c"".as_ptr(), flags) })
 }
 
 /// Attaches the mount of `mount` on top of the directory of `target`, as move_mount(2). Afterwards `mount` is a
@@ -204,6 +206,27 @@ pub fn wait(whose: Whose<'_>) -> nix::Result<Option<ChildEnd>> {
 pub fn default_action(signal: Signal) -> nix::Result<()> {
     // SAFETY: the default action runs no code of ours.
     unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl) }.map(drop)
+}
+
+/// Closes every descriptor above standard error but those in `keep`, as close_range(2). Only for a process that ends
+/// without running the destructors of what owned them: a cloned child.
+///
+/// # Errors
+/// `ENOSYS` before Linux 5.9.
+pub fn close_all_but(keep: &[BorrowedFd<'_>]) -> nix::Result<()> {
+    let mut kept: Vec<_> =
+        keep.iter().map(|fd| fd.as_raw_fd() as libc::c_uint).filter(|fd| *fd > 2).collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for fd in kept.into_iter().chain([libc::c_uint::MAX]) {
+        if first < fd {
+            let last = if fd == libc::c_uint::MAX { fd } else { fd - 1 };
+            // SAFETY: no pointers; the caller gave up what is closed.
+            Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })?;
+        }
+        first = fd.saturating_add(1);
+    }
+    Ok(())
 }
 
 /// Takes over a descriptor that a system call just made.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use caps::{CapSet, Capability};
 use nix::errno::Errno;
-use nix::unistd::{Gid, Pid, Uid, getegid, geteuid, setresgid, setresuid};
+use nix::unistd::{Gid, Pid, Uid, getegid, geteuid, setgroups, setresgid, setresuid};
 
 use crate::error::{Error, Result};
 
@@ -70,6 +70,18 @@ pub fn become_root() -> Result<()> {
     let (gid, uid) = (Gid::from_raw(0), Uid::from_raw(0));
     setresgid(gid, gid, gid).map_err(Error::refused("setresgid 0"))?;
     setresuid(uid, uid, uid).map_err(Error::refused("setresuid 0"))
+}
+
+/// Leaves all supplementary groups. Where the user namespace has setgroups switched off nobody can, which is what the
+/// switch is for: that is no error.
+///
+/// # Errors
+/// Those of setgroups(2) but `EPERM`.
+pub fn drop_groups() -> Result<()> {
+    match setgroups(&[]) {
+        Ok(()) | Err(Errno::EPERM) => Ok(()),
+        Err(errno) => Err(Error::refused("setgroups")(errno)),
+    }
 }
 
 fn lines(ranges: &[Range]) -> String {

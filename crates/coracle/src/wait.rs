@@ -29,6 +29,11 @@ pub fn until_ended(
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(Error::refused("poll")(errno)),
         }
+        // It has ended: then there is an answer now, or there will never be one.
+        if news[1].any().unwrap_or(false) {
+            return ended()?
+                .ok_or_else(|| Error::refused("waitid: somebody else took the end")(Errno::ECHILD));
+        }
         while let Some(arrived) = held.next()? {
             // The kernel's own signals, such as a terminal's ^C, went to the process as well: it is in our group.
             if arrived.number != SIGCHLD && arrived.sent {

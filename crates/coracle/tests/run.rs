@@ -19,6 +19,10 @@ testkit::suite! { "run",
         a_program_that_cannot_be_executed_is_an_error_of_the_run(userns),
         every_wrong_config_is_named_and_leaves_nothing(userns),
         proc_is_not_mounted_through_a_symlink(userns),
+        no_descriptor_of_the_caller_gets_in(userns),
+        a_working_directory_outside_is_refused(userns),
+        a_caller_that_ignores_sigchld_gets_the_status(userns),
+        the_last_value_of_a_variable_counts(userns),
         a_killed_runtime_takes_its_container_with_it(userns),
         no_signal_is_ignored_in_the_program(userns),
         the_narration_tells_what_was_done_and_nothing_else(userns),
@@ -171,7 +175,7 @@ fn a_program_that_cannot_be_executed_is_an_error_of_the_run() {
 /// Each row: what is changed in a good config, and the words that the error must have.
 fn every_wrong_config_is_named_and_leaves_nothing() {
     type Change = fn(&mut Value);
-    let rows: [(Change, &str); 16] = [
+    let rows: [(Change, &str); 19] = [
         (|c| c["ociVersion"] = json!("2.0.0"), "/ociVersion"),
         (|c| c["process"] = Value::Null, "/process: is missing"),
         (|c| c["root"] = Value::Null, "/root: is missing"),
@@ -183,6 +187,12 @@ fn every_wrong_config_is_named_and_leaves_nothing() {
         (|c| c["process"]["cwd"] = json!("tmp"), "/process/cwd"),
         (|c| c["process"]["cwd"] = json!("/nowhere"), "chdir /nowhere"),
         (|c| c["process"]["capabilities"] = json!({ "bounding": ["CAP_KILL"] }), "/process/capabilities"),
+        (|c| c["hostname"] = json!("x".repeat(65)), "/hostname"),
+        (|c| c["linux"]["namespaces"][0]["type"] = json!("time"), "/linux/namespaces/0/type"),
+        (
+            |c| c["linux"]["uidMappings"] = json!([{ "containerID": 1, "hostID": 0, "size": 1 }]),
+            "/linux/uidMappings",
+        ),
         (|c| c["linux"]["seccomp"] = json!({ "defaultAction": "SCMP_ACT_ALLOW" }), "/linux/seccomp"),
         (|c| c["linux"]["namespaces"][0]["path"] = json!("/proc/1/ns/pid"), "/linux/namespaces/0/path"),
         (|c| c["linux"]["namespaces"][1]["type"] = json!("pid"), "/linux/namespaces/1/type"),
@@ -214,6 +224,55 @@ fn proc_is_not_mounted_through_a_symlink() {
     let output = bundle.args(&["/probe"]).run();
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("ELOOP"), "{}", text(&output.stderr));
+}
+
+/// A shell gives the runtime an open directory of the host: nobody in the container may see it, PID 1 included.
+fn no_descriptor_of_the_caller_gets_in() {
+    let bundle = Bundle::new();
+    let run = bundle.args(&["/probe"]).command(&["--explain"], "one");
+    let output = Command::new("sh")
+        .args(["-c", "exec \"$@\" 9</", "sh"])
+        .arg(run.get_program())
+        .args(run.get_args())
+        .output()
+        .expect("a shell starts");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("the probe's report");
+    let fds: Vec<_> = report["fds"].as_object().expect("descriptors").keys().collect();
+    assert_eq!(fds, ["0", "1", "2"], "{}", report["fds"]);
+}
+
+/// CVE-2024-21626: a descriptor of a directory that is open in init leads out of the container.
+fn a_working_directory_outside_is_refused() {
+    for fd in 3..16 {
+        let (bundle, mut config) = (Bundle::new(), Bundle::config());
+        config["process"]["cwd"] = json!(format!("/proc/self/fd/{fd}"));
+        let output = bundle.write(&config).run();
+        let stderr = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()), "{fd}: {stderr}");
+        assert!(stderr.contains("go to the working directory"), "{fd}: {stderr}");
+    }
+}
+
+/// What is ignored stays ignored across execve, and the children of who ignores SIGCHLD are buried by the kernel.
+fn a_caller_that_ignores_sigchld_gets_the_status() {
+    let bundle = Bundle::new();
+    let run = bundle.args(&["/probe", "exit", "3"]).command(&[], "one");
+    let output = Command::new("sh")
+        .args(["-c", "trap '' CHLD; exec \"$@\"", "sh"])
+        .arg(run.get_program())
+        .args(run.get_args())
+        .output()
+        .expect("a shell starts");
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+}
+
+/// Every reader of an environment with a name in it twice would choose for itself.
+fn the_last_value_of_a_variable_counts() {
+    let (bundle, mut config) = (Bundle::new(), Bundle::config());
+    config["process"]["env"] = json!(["HOME=/a", "PATH=/", "HOME=/b"]);
+    let report: Value =
+        serde_json::from_slice(&bundle.write(&config).run().stdout).expect("the probe's report");
+    assert_eq!(report["env"], json!({ "HOME": "/b", "PATH": "/" }));
 }
 
 fn a_killed_runtime_takes_its_container_with_it() {
