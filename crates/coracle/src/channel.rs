@@ -13,28 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg, sendmsg, socketpair};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-
-/// What stopped init.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// The whole message: step, call, cause, cure.
-    pub text: String,
-    /// The kernel's number, where it was the kernel.
-    pub errno: Option<i32>,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Failure {
-        let mut text = error.to_string();
-        // A name in it may be as long as its owner likes; a message must fit into a packet.
-        if let Some((end, _)) = text.char_indices().nth(4096) {
-            text.truncate(end);
-            text += " ...";
-        }
-        Failure { text, errno: error.errno().map(|errno| errno as i32) }
-    }
-}
+use crate::error::{Error, Failure, Result};
 
 /// A word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 
-use crate::channel::Failure;
+use serde::{Deserialize, Serialize};
 
 /// The result of everything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -144,3 +144,24 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// What stopped init.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The whole message: step, call, cause, cure.
+    pub text: String,
+    /// The kernel's number, where it was the kernel.
+    pub errno: Option<i32>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        let mut text = error.to_string();
+        // A name in it may be as long as its owner likes; a message must fit into a packet.
+        if let Some((end, _)) = text.char_indices().nth(4096) {
+            text.truncate(end);
+            text += " ...";
+        }
+        Failure { text, errno: error.errno().map(|errno| errno as i32) }
+    }
+}

@@ -11,8 +11,8 @@
 //! | [`rootfs`], [`mount`] | from the host's tree to the container's own |
 //! | [`signal`], [`wait`] | signals on their way to the program; its end |
 //! | [`program`] | finding the program, and becoming it |
-//! | [`plan`], [`bundle`], [`sandbox`] | from `config.json`, or flags, to a checked plan |
 //! | [`user`] | the user namespace's identities |
+//! | [`plan`], [`bundle`], [`sandbox`] | from `config.json`, or flags, to a checked plan |
 //! | [`state`], [`channel`] | the container's directory; the words between runtime and init |
 //! | [`reaper`], [`init`] | what PID 1 does, in one numbered list |
 //! | [`create`], [`start`], [`run`] | the verbs, one file each |

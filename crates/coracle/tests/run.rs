@@ -226,27 +226,29 @@ fn proc_is_not_mounted_through_a_symlink() {
     assert!(text(&output.stderr).contains("ELOOP"), "{}", text(&output.stderr));
 }
 
-/// A shell gives the runtime an open directory of the host: nobody in the container may see it, PID 1 included.
+/// Runs `command` as the arguments of a shell's script.
+fn from_a_shell(script: &str, command: &Command) -> Output {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh"]).arg(command.get_program()).args(command.get_args());
+    shell.output().expect("a shell starts")
+}
+
+/// A shell gives the runtime an open directory of the host: the program may not see it.
 fn no_descriptor_of_the_caller_gets_in() {
     let bundle = Bundle::new();
     let run = bundle.args(&["/probe"]).command(&["--explain"], "one");
-    let output = Command::new("sh")
-        .args(["-c", "exec \"$@\" 9</", "sh"])
-        .arg(run.get_program())
-        .args(run.get_args())
-        .output()
-        .expect("a shell starts");
+    let output = from_a_shell("exec \"$@\" 9</", &run);
     let report: Value = serde_json::from_slice(&output.stdout).expect("the probe's report");
     let fds: Vec<_> = report["fds"].as_object().expect("descriptors").keys().collect();
     assert_eq!(fds, ["0", "1", "2"], "{}", report["fds"]);
 }
 
-/// CVE-2024-21626: a descriptor of a directory that is open in init leads out of the container.
+/// CVE-2024-21626: a descriptor of a directory that is open in init leads out of the container. Number 9 is one.
 fn a_working_directory_outside_is_refused() {
     for fd in 3..16 {
         let (bundle, mut config) = (Bundle::new(), Bundle::config());
         config["process"]["cwd"] = json!(format!("/proc/self/fd/{fd}"));
-        let output = bundle.write(&config).run();
+        let output = from_a_shell("exec \"$@\" 9</", &bundle.write(&config).command(&[], "one"));
         let stderr = text(&output.stderr);
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()), "{fd}: {stderr}");
         assert!(stderr.contains("go to the working directory"), "{fd}: {stderr}");
@@ -257,12 +259,7 @@ fn a_working_directory_outside_is_refused() {
 fn a_caller_that_ignores_sigchld_gets_the_status() {
     let bundle = Bundle::new();
     let run = bundle.args(&["/probe", "exit", "3"]).command(&[], "one");
-    let output = Command::new("sh")
-        .args(["-c", "trap '' CHLD; exec \"$@\"", "sh"])
-        .arg(run.get_program())
-        .args(run.get_args())
-        .output()
-        .expect("a shell starts");
+    let output = from_a_shell("trap '' CHLD; exec \"$@\"", &run);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
 }
 
