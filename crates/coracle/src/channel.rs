@@ -1,28 +1,38 @@
-//! The words between the runtime and init while a container is being made.
+//! The words between the runtime and the process it makes, while a container or a session in one is being made.
 //!
 //! ```text
-//! main                      init
-//!  |  ------- Go ------->    |   the ids are mapped, go on
-//!  |  <- Ready | Failed --   |   waiting for start, or what stopped it
+//! main                          child
+//!  |  --------- Go ---------->    |   what only we can do from outside is done: go on
+//!  |  <-- Born (a pidfd) ------   |   (a child that joined a user namespace has made the real one)
+//!  |  <-- Terminal (a master) -   |   (only where the process has a terminal)
+//!  |  <-- Ready | Failed ------   |   all is set up, or what stopped it
 //! ```
 
 use std::io::IoSlice;
 use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg, sendmsg, socketpair};
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg, sendmsg, socketpair,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Failure, Result};
+use crate::sys;
 
 /// A word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message {
-    /// To init: what only the runtime can do for you is done.
+    /// To the child: what only the runtime can do for you is done.
     Go,
-    /// From init: everything is set up.
+    /// From a child that only makes another: its number. A pidfd comes with it.
+    Born(i32),
+    /// From the child: here is the other end of my terminal. A descriptor comes with it.
+    Terminal,
+    /// From the child: everything is set up.
     Ready,
-    /// From init: it is over.
+    /// From the child: it is over.
     Failed(Failure),
 }
 
@@ -32,7 +42,7 @@ pub enum Message {
 pub struct Channel(OwnedFd);
 
 /// A message longer than this was never sent by us.
-const LONGEST: usize = 64 * 1024;
+const LONGEST: usize = 32 * 1024;
 
 /// Both ends, close-on-exec.
 ///
@@ -50,21 +60,31 @@ impl Channel {
         Channel(socket)
     }
 
-    /// The descriptor.
-    pub fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-
     /// Says `message`.
     ///
     /// # Errors
     /// `EPIPE` where the other side is gone.
     pub fn send(&self, message: &Message) -> Result<()> {
+        self.send_with(message, None)
+    }
+
+    /// Says `message`, and gives a copy of `descriptor` with it (unix(7), SCM_RIGHTS).
+    ///
+    /// # Errors
+    /// `EPIPE` where the other side is gone.
+    pub fn send_with(&self, message: &Message, descriptor: Option<BorrowedFd<'_>>) -> Result<()> {
         let bytes = serde_json::to_vec(message).expect("a message has no map with other keys than strings");
-        let part = [IoSlice::new(&bytes)];
-        sendmsg::<UnixAddr>(self.0.as_raw_fd(), &part, &[], MsgFlags::MSG_NOSIGNAL, None)
-            .map(drop)
-            .map_err(Error::refused("send to the other process"))
+        let raw = descriptor.map(|fd| [fd.as_raw_fd()]);
+        let rights: Vec<_> = raw.iter().map(|fds| ControlMessage::ScmRights(fds)).collect();
+        sendmsg::<UnixAddr>(
+            self.0.as_raw_fd(),
+            &[IoSlice::new(&bytes)],
+            &rights,
+            MsgFlags::MSG_NOSIGNAL,
+            None,
+        )
+        .map(drop)
+        .map_err(Error::refused("send to the other process"))
     }
 
     /// Waits for the next message; `None` when the other side is gone.
@@ -72,19 +92,42 @@ impl Channel {
     /// # Errors
     /// `EPROTO` for something that is no message of ours.
     pub fn receive(&self) -> Result<Option<Message>> {
+        Ok(self.receive_with()?.map(|(message, _)| message))
+    }
+
+    /// Waits for the next message and the descriptor that came with it, which is close-on-exec and the caller's.
+    ///
+    /// # Errors
+    /// `EPROTO` for something that is no message of ours.
+    pub fn receive_with(&self) -> Result<Option<(Message, Option<OwnedFd>)>> {
+        let failed = || Error::refused("receive from the other process");
         let mut bytes = vec![0; LONGEST];
-        let length = {
+        let mut space = nix::cmsg_space!([i32; 1]);
+        let (length, descriptor) = {
             let mut part = [IoSliceMut::new(&mut bytes)];
-            match recvmsg::<UnixAddr>(self.0.as_raw_fd(), &mut part, None, MsgFlags::empty()) {
-                Ok(received) => received.bytes,
-                Err(errno) => return Err(Error::refused("receive from the other process")(errno)),
+            let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+            match recvmsg::<UnixAddr>(self.0.as_raw_fd(), &mut part, Some(&mut space), flags) {
+                Ok(received) => {
+                    let mut all = received.cmsgs().map_err(failed())?;
+                    (received.bytes, all.find_map(|one| sys::received(&one)))
+                }
+                // A socket that was closed with something unread in it: gone as well.
+                Err(Errno::ECONNRESET) => return Ok(None),
+                Err(errno) => return Err(failed()(errno)),
             }
         };
         if length == 0 {
             return Ok(None);
         }
-        serde_json::from_slice(&bytes[..length])
-            .map(Some)
-            .map_err(|_| Error::refused("receive from the other process")(nix::errno::Errno::EPROTO))
+        match serde_json::from_slice(&bytes[..length]) {
+            Ok(message) => Ok(Some((message, descriptor))),
+            Err(_) => Err(failed()(Errno::EPROTO)),
+        }
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }

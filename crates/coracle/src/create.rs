@@ -2,30 +2,51 @@
 //!
 //! ```text
 //! main                                       init
+//!  | claim the directory; control group
 //!  | listen on start.sock; socketpair
 //!  | clone3(PIDFD | NEWPID | NEWNS | ...) --> |
-//!  | id maps                                  | waits
-//!  | ----------------- Go ------------------> | names, mounts, pivot_root, program found (init.rs)
+//!  | id maps, control group, oom score        | waits
+//!  | ----------------- Go ------------------> | names, mounts, pivot_root, who it is, program found (init.rs)
 //!  | <---------- Ready | Failed ------------- | waits for start
+//!  | state, pid file
 //! ```
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::libc::SIGKILL;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Pid;
 
+use crate::cgroup::{self, Cgroup};
 use crate::channel::{self, Channel, Message};
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
-use crate::namespace::{self, Kind};
+use crate::init::Birth;
+use crate::namespace::Kind;
 use crate::plan::Plan;
 use crate::signal::Held;
-use crate::state::Dir;
-use crate::sys::{self, Cloned, Whose};
-use crate::{init, user};
+use crate::state::{Dir, Locked, State};
+use crate::sys::{self, Whose};
+use crate::{birth, console, init, limit, mount, pid_file, proc, process, time, user};
+
+/// How a container is to be created, beyond what is in its plan.
+#[derive(Debug, Clone, Default)]
+pub struct Manner {
+    /// The socket to send the terminal's other end to; `None` keeps it.
+    pub console_socket: Option<PathBuf>,
+    /// The file to write init's number to, last of all.
+    pub pid_file: Option<PathBuf>,
+    /// How many descriptors after standard error the program keeps.
+    pub preserve_fds: u32,
+    /// Whether the container dies with this process.
+    pub die_together: bool,
+    /// Whether the word to start the program comes at once and from this process: then init waits for it where it
+    /// listens already, and there is no start socket.
+    pub at_once: bool,
+}
 
 /// The container's first process, made and waiting for start.
 #[derive(Debug)]
@@ -34,36 +55,125 @@ pub struct Init {
     pub pid: Pid,
     /// A descriptor of it.
     pub pidfd: OwnedFd,
+    /// The other end of its terminal, where it has one that was not sent away.
+    pub terminal: Option<OwnedFd>,
+    /// The conversation with it.
+    pub channel: Channel,
 }
 
 impl Init {
     /// Kills and buries it: nothing of a container that could not be made is left. With a PID namespace, the
     /// kernel kills all that is in it as well.
-    pub fn destroy(self) {
+    pub fn destroy(&self) {
         // It may have ended by itself.
         let _ = sys::pidfd_send_signal(self.pidfd.as_fd(), SIGKILL);
-        let mut end = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
-        while poll(&mut end, PollTimeout::NONE) == Err(Errno::EINTR) {}
+        let _ = sys::wait_until_ended(self.pidfd.as_fd());
         let _ = sys::wait(Whose::Pidfd(self.pidfd.as_fd()));
     }
 }
 
-/// Makes the container of `plan` in its directory `dir`; its program does not run yet.
+/// The verb: makes the container of `plan` below `root` and leaves it there, waiting for start.
 ///
 /// # Errors
-/// Whatever stopped it, in the words of the side where it happened. Nothing is left of the container then.
-pub fn create(plan: &Plan, dir: &Dir, held: &Held, explain: &Explain) -> Result<Init> {
-    let start: UnixListener = dir.listen()?.into();
+/// Whatever stopped it. Nothing is left of the container then.
+pub fn create(plan: &Plan, root: &Path, manner: &Manner, held: &Held, explain: &Explain) -> Result<()> {
+    let locked = explain.step(&explain::STATE, || Dir::claim(root, &plan.id))?;
+    make(plan, &locked, manner, held, explain).map(drop).inspect_err(|_| locked.dir.forget())
+}
+
+/// A container that waits for start.
+#[derive(Debug)]
+pub struct Created {
+    /// Its first process.
+    pub init: Init,
+    /// What its directory says of it.
+    pub state: State,
+}
+
+/// Makes the container of `plan` in its directory; its program does not run yet.
+///
+/// # Errors
+/// Whatever stopped it, in the words of the side where it happened. Only the directory is left then.
+pub fn make(
+    plan: &Plan,
+    locked: &Locked,
+    manner: &Manner,
+    held: &Held,
+    explain: &Explain,
+) -> Result<Created> {
+    let dir = &locked.dir;
+    process::warn_of_capabilities(&plan.process, plan.namespaces.has(Kind::User), explain)?;
+    if !plan.config.is_empty() {
+        dir.keep_config(&plan.config)?;
+    }
+    let joining = !plan.namespaces.joined().is_empty();
+    let cgroup =
+        plan.cgroup.as_ref().map(|wish| cgroup::locate(wish, joining)).transpose()?.unwrap_or_default();
+    let mut state = note(plan, cgroup);
+    // From here on a killed runtime leaves a note of what is to be cleared.
+    explain.step(&explain::NOTE, || dir.note(&state))?;
+    if let Some(wish) = &plan.cgroup
+        && !state.cgroup.folders.is_empty()
+    {
+        explain.step(&explain::CGROUP, || state.cgroup.create(wish))?;
+    }
+    match populate(plan, &mut state, locked, manner, held, explain) {
+        Ok(init) => Ok(Created { init, state }),
+        Err(error) => {
+            // The first error is the one to tell.
+            let _ = state.cgroup.remove();
+            Err(error)
+        }
+    }
+}
+
+/// What the container will be, to be noted before it is.
+fn note(plan: &Plan, cgroup: Cgroup) -> State {
+    State {
+        id: plan.id.clone(),
+        pid: 0,
+        start_time: 0,
+        created: time::now(),
+        bundle: plan.bundle.clone(),
+        rootfs: plan.rootfs.as_ref().map(|rootfs| rootfs.path.clone()).unwrap_or_default(),
+        annotations: plan.annotations.clone(),
+        namespaces: plan.namespaces.own().collect(),
+        cgroup,
+        reaper: plan.reaper,
+    }
+}
+
+/// Gives birth to init and accompanies it until it is ready.
+fn populate(
+    plan: &Plan,
+    state: &mut State,
+    locked: &Locked,
+    manner: &Manner,
+    held: &Held,
+    explain: &Explain,
+) -> Result<Init> {
+    let dir = &locked.dir;
+    let start = if manner.at_once { None } else { Some(UnixListener::from(locked.listen()?)) };
     let (ours, theirs) = channel::pair()?;
-    let flags = namespace::at_birth(&plan.namespaces);
-    let init = explain.step(&explain::CLONE, || match sys::clone3(flags) {
-        Ok(Cloned::Child) => init::main(plan, theirs, start, held, &explain.told_by_init()),
-        Ok(Cloned::Parent { pid, pidfd }) => Ok(Init { pid, pidfd }),
-        Err(errno) => Err(Error::refused(format!("clone3({flags:?})"))(errno)
-            .with_cure(Errno::EPERM, "run as root, or with a user namespace where this system allows them")
-            .with_cure(Errno::ENOSPC, "a limit in /proc/sys/user is reached")),
+    let sources = sources(plan)?;
+    let (birthplace, doors) = (state.cgroup.birthplace()?, state.cgroup.doors()?);
+    let told = explain.told_by_init();
+    let born = explain.step(&explain::CLONE, || {
+        let (cgroup, start, doors) = (&state.cgroup, start.as_ref(), &doors);
+        let life = |channel| {
+            init::main(Birth { plan, cgroup, doors, sources, manner, held, channel, start, explain: &told })
+        };
+        birth::give(&plan.namespaces, birthplace.as_ref().map(AsFd::as_fd), &ours, theirs, life)
     })?;
-    match bring_up(plan, &init, &ours, explain) {
+    doors.leave_open();
+    drop((birthplace, start));
+    let mut init = Init { pid: born.pid, pidfd: born.pidfd, terminal: None, channel: ours };
+    state.pid = init.pid.as_raw();
+    let accompanied = bring_up(plan, state, dir, &init, explain)
+        .and_then(|()| until_ready(&mut init, manner, held))
+        .and_then(|()| explain.step(&explain::PUBLISH, || dir.publish()))
+        .and_then(|()| manner.pid_file.as_deref().map_or(Ok(()), |path| pid_file::write(path, init.pid)));
+    match accompanied {
         Ok(()) => Ok(init),
         Err(error) => {
             init.destroy();
@@ -72,15 +182,64 @@ pub fn create(plan: &Plan, dir: &Dir, held: &Held, explain: &Explain) -> Result<
     }
 }
 
-/// Does for init what only we can do, and waits until it is ready.
-fn bring_up(plan: &Plan, init: &Init, channel: &Channel, explain: &Explain) -> Result<()> {
+/// Opens the sources of bind mounts that init could not open. Without privileges, all is up to init, which is root in its
+/// user namespace.
+fn sources(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
+    let binds = plan.mounts.iter().any(|mount| matches!(mount.what, mount::What::Bind { .. }));
+    if !binds || !user::is_privileged() {
+        return Ok(Vec::new());
+    }
+    mount::open_sources(&plan.mounts, plan.namespaces.own().any(|kind| kind == Kind::User))
+}
+
+/// Does for init what only we can do from outside, and says so.
+fn bring_up(plan: &Plan, state: &mut State, dir: &Dir, init: &Init, explain: &Explain) -> Result<()> {
+    state.start_time = proc::stat(init.pid)?.ok_or(Error::InitDied)?.start_time;
+    explain.step(&explain::NOTE, || dir.note(state))?;
     if plan.namespaces.has(Kind::User) {
         explain.step(&explain::MAP_IDS, || user::map(init.pid, &plan.mappings))?;
     }
-    channel.send(&Message::Go)?;
-    match channel.receive()? {
-        Some(Message::Ready) => Ok(()),
-        Some(Message::Failed(failure)) => Err(Error::Init(failure)),
-        Some(Message::Go) | None => Err(Error::InitDied),
+    if let Some(value) = plan.process.oom_score_adj {
+        explain.step(&explain::OOM_SCORE, || limit::oom_score_adj(init.pid, value))?;
+    }
+    init.channel.send(&Message::Go)
+}
+
+/// Waits until init is ready, and takes its terminal's other end.
+fn until_ready(init: &mut Init, manner: &Manner, held: &Held) -> Result<()> {
+    loop {
+        match next_word(&init.channel, held)? {
+            Some((Message::Terminal, Some(master))) => match &manner.console_socket {
+                Some(socket) => console::send(socket, master.as_fd())?,
+                None => init.terminal = Some(master),
+            },
+            Some((Message::Ready, _)) => return Ok(()),
+            Some((Message::Failed(failure), _)) => return Err(Error::Init(failure)),
+            Some(_) | None => return Err(Error::InitDied),
+        }
+    }
+}
+
+/// Waits for the next word of the process that is being made. A signal that asks us to end ends the waiting: the
+/// caller then takes back what was made.
+///
+/// # Errors
+/// [`Error::Interrupted`]; those of [`Channel::receive`].
+pub fn next_word(channel: &Channel, held: &Held) -> Result<Option<(Message, Option<OwnedFd>)>> {
+    loop {
+        let mut news =
+            [PollFd::new(channel.as_fd(), PollFlags::POLLIN), PollFd::new(held.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut news, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Error::refused("poll")(errno)),
+        }
+        if news[0].any().unwrap_or(false) {
+            return channel.receive_with();
+        }
+        while let Some(arrived) = held.next()? {
+            if [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT].contains(&arrived.number) {
+                return Err(Error::Interrupted { signal: arrived.number });
+            }
+        }
     }
 }

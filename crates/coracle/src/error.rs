@@ -52,6 +52,44 @@ pub enum Error {
         /// The container's directory.
         path: PathBuf,
     },
+    /// There is no such container.
+    NoContainer {
+        /// The id as given.
+        id: String,
+        /// Where it was looked for.
+        root: PathBuf,
+    },
+    /// The container has stopped, or its init has.
+    NotRunning {
+        /// Its id.
+        id: String,
+    },
+    /// The container is in a state in which this can't be done.
+    Status {
+        /// What was to be done.
+        verb: &'static str,
+        /// The container's id.
+        id: String,
+        /// Its state.
+        status: String,
+        /// What to do.
+        cure: &'static str,
+    },
+    /// There is no such signal.
+    Signal {
+        /// Its name as given.
+        name: String,
+    },
+    /// What was asked for on the command line contradicts itself, or is not allowed.
+    Usage {
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// We were told to end while the container was being made.
+    Interrupted {
+        /// By which signal.
+        signal: i32,
+    },
     /// The program is nowhere in the container's PATH.
     ProgramNotFound {
         /// Its name as given.
@@ -74,6 +112,11 @@ impl Error {
     pub fn io(call: impl Into<String>) -> impl FnOnce(std::io::Error) -> Error {
         let call = call.into();
         move |error| Error::refused(call)(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+    }
+
+    /// A container in a state in which `verb` can't be done.
+    pub fn status(verb: &'static str, id: &str, status: impl fmt::Display, cure: &'static str) -> Error {
+        Error::Status { verb, id: id.to_owned(), status: status.to_string(), cure }
     }
 
     /// The same error with what to do about it, where it came from the kernel and has none yet.
@@ -129,9 +172,26 @@ impl fmt::Display for Error {
             Error::Id { id, problem } => write!(f, "container id {id:?}: {problem}"),
             Error::Exists { id, path } => write!(
                 f,
-                "container id {id:?} already exists: choose another one; if no such container runs any more, remove {}",
+                "container id {id:?} already exists: choose another one, or remove it: coracle delete {id} (it is kept in {})",
                 path.display()
             ),
+            Error::NoContainer { id, root } => write!(
+                f,
+                "container {id:?} does not exist in {}: coracle list names those that do",
+                root.display()
+            ),
+            Error::NotRunning { id } => write!(f, "container not running: {id:?} has stopped"),
+            Error::Status { verb, id, status, cure } => {
+                write!(f, "{verb}: container {id:?} is {status}: {cure}")
+            }
+            Error::Signal { name } => write!(
+                f,
+                "unknown signal {name:?}: give a name such as TERM or SIGTERM, or a number from 1 to 64"
+            ),
+            Error::Usage { problem } => f.write_str(problem),
+            Error::Interrupted { signal } => {
+                write!(f, "interrupted by signal {signal}: what was made of the container is gone again")
+            }
             Error::ProgramNotFound { name } => write!(
                 f,
                 "find the program: exec: {name:?}: executable file not found in $PATH of the container; \

@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use crate::error::{Error, Result};
+use crate::log::Log;
 
 /// One step on the way to a container.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub struct Step {
     pub name: &'static str,
     /// Why.
     pub why: &'static str,
-    /// The system calls.
+    /// The system calls; in parentheses those that are made only where they are needed.
     pub calls: &'static str,
     /// Where runc 1.1 does the same.
     pub runc: &'static str,
@@ -29,30 +30,51 @@ macro_rules! steps {
 }
 
 steps! {
+    SEAL: "go on in a sealed copy of the runtime",
+        "a container that could write to the runtime's own file would own the host (CVE-2019-5736)",
+        "open_tree, mount_setattr, execveat", "libcontainer/nsenter/cloned_binary.c";
     STATE: "make the container's directory",
         "the id is taken from now on",
         "mkdir", "libcontainer/factory_linux.go, Create";
+    NOTE: "note down what is to be made",
+        "should we be killed, delete knows what there is to clear",
+        "openat, write (rename)", "libcontainer/container_linux.go, saveState";
+    CGROUP: "make the control group and set its limits",
+        "limits are set before the first process is in: there is no moment without them",
+        "mkdir, openat, write (bpf)", "libcontainer/cgroups/fs, Apply and Set";
     CLONE: "give birth to init",
         "one clone3 makes a process that is born inside its new namespaces",
         "clone3", "libcontainer/nsenter/nsexec.c, three stages of clone and unshare";
+    JOIN_CGROUP: "go into the control group",
+        "version 1 knows no birth in a control group: a process must go into each hierarchy",
+        "write", "libcontainer/cgroups/fs, Apply";
     MAP_IDS: "map the ids",
         "a new user namespace knows nobody until its owner says who its root is",
-        "open, write", "libcontainer/nsenter/nsexec.c, update_uidmap";
+        "openat, write (clone3)", "libcontainer/nsenter/nsexec.c, update_uidmap";
+    OOM_SCORE: "set what the OOM killer thinks of it",
+        "lowering it needs a privilege outside of the container",
+        "openat, write", "libcontainer/nsenter/nsexec.c, update_oom_score_adj";
+    HIDE: "let nobody look into this process",
+        "who is in a namespace that we join could read our memory (CVE-2016-9962)",
+        "prctl", "libcontainer/nsenter/nsexec.c, PR_SET_DUMPABLE";
     BECOME_ROOT: "become root of the user namespace",
         "the mapping is there; now our ids are those of its root",
         "setresgid, setresuid", "libcontainer/nsenter/nsexec.c, stage 2";
-    UNSHARE: "enter the other namespaces",
-        "made after the mapping, they belong to the user namespace and its root",
-        "unshare", "libcontainer/nsenter/nsexec.c, stage 1";
-    GROUPS: "leave the caller's groups",
-        "what a group of the caller may read is not for the container",
-        "setgroups", "libcontainer/init_linux.go, setupUser";
     DIE_TOGETHER: "die with the runtime",
         "a container in the foreground must not outlive a runtime that is killed",
         "prctl", "(runc lets it live on)";
+    JOIN: "join the namespaces that are there",
+        "a container may share some of another's, as the containers of a pod do",
+        "setns", "libcontainer/nsenter/nsexec.c, join_namespaces";
+    UNSHARE: "enter the other namespaces",
+        "made after the mapping, they belong to the user namespace; made in its control group, that one is the root",
+        "unshare", "libcontainer/nsenter/nsexec.c, stage 1 and 2";
     HOSTNAME: "set the hostname",
         "the UTS namespace began as a copy of the host's names",
         "sethostname", "libcontainer/standard_init_linux.go, Init";
+    DOMAINNAME: "set the domain name",
+        "the UTS namespace began as a copy of the host's names",
+        "setdomainname", "(runc 1.1 has none; since 1.2 in libcontainer/standard_init_linux.go)";
     PROPAGATION: "stop mounts from spreading to the host",
         "the copied mounts are peers of the host's: what is mounted on one side appears on the other",
         "mount", "libcontainer/rootfs_linux.go, prepareRoot";
@@ -61,19 +83,58 @@ steps! {
         "open_tree, move_mount", "libcontainer/rootfs_linux.go, prepareRoot";
     MOUNTS: "mount the container's file systems",
         "each on a descriptor that was resolved inside the root filesystem",
-        "fsopen, fsconfig, fsmount, openat2, move_mount", "libcontainer/rootfs_linux.go, mountToRootfs";
+        "openat2, move_mount (fsopen, fsconfig, fsmount, open_tree, mount_setattr, mkdirat, symlinkat)", "libcontainer/rootfs_linux.go, mountToRootfs";
+    DEVICES: "make the devices",
+        "every container has null, zero, full, random, urandom and tty, and links to its descriptors",
+        "symlinkat (mknodat, openat2, mkdirat, open_tree, move_mount)", "libcontainer/rootfs_linux.go, createDevices";
+    TERMINAL: "open a terminal",
+        "its own, on the container's devpts; the other end goes to whoever looks on",
+        "openat2, ioctl, setsid, dup3 (open_tree, move_mount)", "libcontainer/init_linux.go, setupConsole";
+    SESSION: "leave the caller's session",
+        "whoever shares a terminal can put words into it (TIOCSTI)",
+        "setsid", "libcontainer/nsenter/nsexec.c, stage 2";
     PIVOT: "make the root filesystem the root",
         "the container's tree becomes /, and the host's is taken off",
         "fchdir, pivot_root, umount2, chdir", "libcontainer/rootfs_linux.go, pivotRoot";
+    READ_ONLY: "make paths read-only",
+        "parts of /proc steer the whole machine",
+        "openat2 (open_tree, mount_setattr, move_mount)", "libcontainer/rootfs_linux.go, readonlyPath";
+    MASK: "mask paths",
+        "parts of /proc and /sys tell of the whole machine",
+        "openat2 (open_tree, move_mount, fsopen, fsconfig, fsmount)", "libcontainer/rootfs_linux.go, maskPath";
+    ROOT_READ_ONLY: "make the root filesystem read-only",
+        "now that everything is in it",
+        "mount_setattr", "libcontainer/rootfs_linux.go, finalizeRootfs";
+    ROOT_PROPAGATION: "say how mounts spread from the root",
+        "a container may be made to pass its mounts on, or to hear of none",
+        "mount", "libcontainer/rootfs_linux.go, setRootPropagation";
+    LIMITS: "set the resource limits",
+        "while we may still raise them",
+        "prlimit64", "libcontainer/init_linux.go, setupRlimits";
+    BOUNDING: "cut the bounding set",
+        "what is not in it can never come back, not even by a setuid program",
+        "prctl", "libcontainer/capabilities/capabilities.go, ApplyBoundingSet";
     CWD: "go to the working directory",
         "the program starts where its config says",
         "chdir", "libcontainer/init_linux.go, finalizeNamespace";
+    IDENTITY: "become the user",
+        "groups first: afterwards we may not change them any more",
+        "setgroups, setresgid, setresuid (prctl)", "libcontainer/init_linux.go, setupUser";
+    CAPABILITIES: "set the capabilities",
+        "the change of ids took those that count; now it gets exactly its own",
+        "capset (prctl)", "libcontainer/capabilities/capabilities.go, ApplyCaps";
     FIND: "find the program",
         "execve takes a path: somebody has to search PATH, and it is the container's",
-        "statx, access", "libcontainer/standard_init_linux.go, exec.LookPath";
+        "access", "libcontainer/standard_init_linux.go, exec.LookPath";
+    NO_NEW_PRIVILEGES: "rule out new privileges",
+        "from now on no execve gives more than there is (no_new_privs)",
+        "prctl", "libcontainer/standard_init_linux.go, Init";
     WAIT_FOR_START: "wait for start",
         "create ends here; the program must not run before start",
         "accept4", "libcontainer/standard_init_linux.go, opens exec.fifo";
+    WAIT_FOR_GO: "wait for the word to start",
+        "run is create and start in one: the word comes from the same process",
+        "recvmsg", "libcontainer/standard_init_linux.go, opens exec.fifo";
     REAPER: "stay as PID 1 and give birth to the program",
         "PID 1 adopts every orphan; this one also buries them",
         "clone3, signalfd, waitid", "(an engine puts tini or catatonit in front)";
@@ -83,21 +144,34 @@ steps! {
     EXECVE: "become the program",
         "the last step: the kernel replaces us, keeps our PID and closes what is close-on-exec",
         "execve", "libcontainer/standard_init_linux.go, system.Exec";
+    PUBLISH: "say that it is created",
+        "what was noted down is the container's state from now on",
+        "rename", "libcontainer/container_linux.go, saveState";
     START: "start the program",
         "connecting lets init go on; the connection closes by itself when execve works",
         "connect, recvmsg", "libcontainer/container_linux.go, exec and handleFifoResult";
-    WAIT: "wait for the end of init, handing signals on",
+    GO_ON: "start the program",
+        "the word goes by the channel, which closes by itself when execve works",
+        "sendmsg, recvmsg", "libcontainer/container_linux.go, exec and handleFifoResult";
+    ENTER: "enter the container",
+        "one call joins all namespaces of its init",
+        "setns", "libcontainer/nsenter/nsexec.c, join_namespaces";
+    WAIT: "wait for the end of the program, handing signals on",
         "a pidfd is readable when its process has ended",
-        "signalfd, poll, waitid, pidfd_send_signal", "signals.go, forward";
+        "poll, waitid", "signals.go, forward";
+    REMOVE_CGROUP: "remove the control group",
+        "nobody is in it any more, or must not be",
+        "rmdir", "libcontainer/state_linux.go, destroy";
     REMOVE: "remove the container's directory",
         "nothing of it is left",
-        "unlinkat, rmdir", "libcontainer/state_linux.go, destroy";
+        "unlink, rmdir (unlinkat)", "libcontainer/state_linux.go, destroy";
 }
 
-/// Narrates to a descriptor, or to nobody.
+/// Narrates to a descriptor, or to nobody; and says to the log what somebody should know.
 #[derive(Debug)]
 pub struct Explain {
     out: Option<File>,
+    log: Option<Log>,
     who: &'static str,
     count: Cell<u32>,
 }
@@ -105,7 +179,7 @@ pub struct Explain {
 impl Explain {
     /// Says nothing.
     pub fn silent() -> Explain {
-        Explain { out: None, who: "main", count: Cell::new(0) }
+        Explain { out: None, log: None, who: "main", count: Cell::new(0) }
     }
 
     /// Narrates to a copy of this process's standard error. The copy is close-on-exec.
@@ -118,16 +192,25 @@ impl Explain {
         Ok(Explain { out: Some(copy.into()), ..Explain::silent() })
     }
 
-    /// The descriptor it narrates to.
-    pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.out.as_ref().map(AsFd::as_fd)
+    /// The same, with a log.
+    #[must_use]
+    pub fn with_log(mut self, log: Option<Log>) -> Explain {
+        self.log = log;
+        self
     }
 
-    /// The same narration, told by init from here on. For the cloned child.
+    /// The descriptors it writes to.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let log = self.log.as_ref().map(Log::file);
+        self.out.as_ref().into_iter().chain(log).map(AsFd::as_fd)
+    }
+
+    /// The same narration, told by init from here on. For the cloned child, which keeps no log: what it has to say goes
+    /// to the runtime.
     pub fn told_by_init(&self) -> Explain {
         // Where the copy fails, init is silent: the container goes first.
         let out = self.out.as_ref().and_then(|out| out.try_clone().ok());
-        Explain { out, who: "init", count: Cell::new(0) }
+        Explain { out, log: None, who: "init", count: Cell::new(0) }
     }
 
     /// Takes a step: does `act`, tells of it, and names the step in its error.
@@ -135,6 +218,9 @@ impl Explain {
     /// # Errors
     /// That of `act`.
     pub fn step<T>(&self, step: &Step, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        if self.out.is_none() {
+            return act().map_err(|error| error.at(step.name));
+        }
         let begin = Instant::now();
         let result = act().map_err(|error| error.at(step.name));
         self.tell(step, begin, if result.is_ok() { "" } else { "  FAILED" });
@@ -144,6 +230,27 @@ impl Explain {
     /// Tells of a step that cannot be looked back on, because it does not return.
     pub fn last_step(&self, step: &Step) {
         self.tell(step, Instant::now(), "");
+    }
+
+    /// Says what somebody should know who asked for something else: to the log and the narration, and to standard error
+    /// where a person looks on. Engines take every word there for a failure.
+    pub fn warn(&self, words: &str) {
+        if let Some(log) = &self.log {
+            log.say("warning", words);
+        }
+        let text = format!("coracle: warning: {words}\n");
+        match self.out.as_ref() {
+            Some(mut out) => drop(out.write_all(text.as_bytes())),
+            None if std::io::stderr().is_terminal() => eprint!("{text}"),
+            None => {}
+        }
+    }
+
+    /// Says to the log what went wrong.
+    pub fn error(&self, words: &str) {
+        if let Some(log) = &self.log {
+            log.say("error", words);
+        }
     }
 
     fn tell(&self, step: &Step, begin: Instant, failed: &str) {

@@ -1,109 +1,252 @@
 //! What PID 1 does, from its birth to the program: one list, in the order in which things happen.
 
 use std::ffi::CString;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 
 use nix::errno::Errno;
 use nix::sched::unshare;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, umask};
 
+use crate::cgroup::{Cgroup, Doors};
 use crate::channel::{Channel, Message};
+use crate::create::Manner;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
+use crate::mount::World;
 use crate::namespace::{self, Kind};
 use crate::plan::Plan;
+use crate::rootfs::{self, Rootfs};
 use crate::signal::Held;
-use crate::{mount, program, reaper, rootfs, sys, user};
+use crate::{console, device, mask, mount, process, program, reaper, seal, sys, user};
 
-/// Carries out `plan` in the process that was just cloned for it. Never returns: it becomes the program, or ends.
-///
-/// `channel` is the conversation with the runtime until all is ready, `start` the listening start socket.
-pub fn main(plan: &Plan, channel: Channel, start: UnixListener, held: &Held, explain: &Explain) -> ! {
-    // Before anything that the container's config or files have a say in: an open directory of the host, ours or our
-    // caller's, is a way out (CVE-2024-21626), and not only for the program: cwd may lead through it.
-    let keep = [channel.as_fd(), start.as_fd(), held.as_fd()].into_iter().chain(explain.as_fd());
-    if let Err(errno) = sys::close_all_but(&keep.collect::<Vec<_>>()) {
-        give_up(
-            &channel,
-            Error::refused("close_range")(errno).with_cure(Errno::ENOSYS, "use Linux 5.10 or later"),
-        );
-    }
-    let ready = set_up(plan, &channel, explain)
-        .and_then(|file| Ok((file, wait_for_start(&channel, &start, explain)?)));
-    let (file, started) = match ready {
+/// What init is born with.
+#[derive(Debug)]
+pub struct Birth<'a> {
+    /// What is to be made.
+    pub plan: &'a Plan,
+    /// Its control group.
+    pub cgroup: &'a Cgroup,
+    /// The way into those of its folders in which nobody can be born.
+    pub doors: &'a Doors,
+    /// The sources of its bind mounts, where the runtime had to open them.
+    pub sources: Vec<Option<OwnedFd>>,
+    /// How the runtime creates it.
+    pub manner: &'a Manner,
+    /// The signals that are held back.
+    pub held: &'a Held,
+    /// The conversation with the runtime, until all is ready.
+    pub channel: Channel,
+    /// The listening start socket; `None` where the word to start comes by the channel.
+    pub start: Option<&'a UnixListener>,
+    /// The narration.
+    pub explain: &'a Explain,
+}
+
+/// Carries out the plan in the process that was just born for it. Never returns: it becomes the program, or ends.
+pub fn main(mut birth: Birth<'_>) -> ! {
+    let (plan, explain, held) = (birth.plan, birth.explain, birth.held);
+    let doors: Vec<_> = birth.doors.descriptors().collect();
+    let ready = close_what_is_not_ours(&birth, &doors)
+        .and_then(|()| set_up(&mut birth))
+        .and_then(|file| birth.channel.send(&Message::Ready).map(|()| file))
+        .and_then(|file| Ok((file, wait_for_start(&birth)?)));
+    let (file, by_socket) = match ready {
         Ok(ready) => ready,
-        Err(error) => give_up(&channel, error),
+        Err(error) => give_up(&birth.channel, error),
     };
-    drop((channel, start));
+    // What comes now is told to whoever said the word.
+    let started = by_socket.unwrap_or(birth.channel);
     let started = if plan.reaper { stay_as_reaper(started, held, explain) } else { started };
     let Err(error) = program::execute(&plan.process, &file, &held.before, explain);
     give_up(&started, error)
 }
 
+/// Before anything that the container's config or files have a say in: an open directory of the host, ours or our
+/// caller's, is a way out (CVE-2024-21626), and not only for the program: cwd may lead through it.
+///
+/// `more` is what else is needed from here on.
+fn close_what_is_not_ours(birth: &Birth<'_>, more: &[BorrowedFd<'_>]) -> Result<()> {
+    let joined = birth.plan.namespaces.joined().iter().map(|joined| joined.fd.as_fd());
+    let sources = birth.sources.iter().flatten().map(AsFd::as_fd);
+    let keep: Vec<_> = [birth.channel.as_fd(), birth.held.as_fd()]
+        .into_iter()
+        .chain(birth.start.map(AsFd::as_fd))
+        .chain(birth.explain.descriptors())
+        .chain(joined)
+        .chain(sources)
+        .chain(more.iter().copied())
+        .collect();
+    sys::close_all_but(&keep, birth.manner.preserve_fds).map_err(|errno| {
+        Error::refused("close_range")(errno).with_cure(Errno::ENOSYS, "use Linux 5.10 or later")
+    })
+}
+
 /// Everything that is done before the container is called created. Returns the program's path.
-fn set_up(plan: &Plan, channel: &Channel, explain: &Explain) -> Result<CString> {
-    let new = &plan.namespaces;
+fn set_up(birth: &mut Birth<'_>) -> Result<CString> {
+    let (plan, explain) = (birth.plan, birth.explain);
+    let own = &plan.namespaces;
 
     // 1. What only the runtime can do, from outside. Its death is the end of the conversation, and of us.
-    if channel.receive()? != Some(Message::Go) {
+    if birth.channel.receive()? != Some(Message::Go) {
         sys::exit_now(1);
     }
+    explain.step(&explain::HIDE, seal::hide)?;
+    // What is made in the container has the permissions that are said, until the process gets a umask of its own.
+    umask(Mode::empty());
+    if !birth.doors.is_empty() {
+        explain.step(&explain::JOIN_CGROUP, || birth.doors.enter())?;
+    }
 
-    // 2. The user namespace has a root now: be it. (The change of ids would undo 3.)
-    if new.has(Kind::User) {
+    // 2. The user namespace has a root now: be it.
+    if own.own().any(|kind| kind == Kind::User) {
         explain.step(&explain::BECOME_ROOT, user::become_root)?;
     }
 
-    // The caller's groups are not the container's.
-    explain.step(&explain::GROUPS, user::drop_groups)?;
-
-    // 3. A runtime in the foreground takes its container with it.
-    explain.step(&explain::DIE_TOGETHER, || {
-        set_pdeathsig(Signal::SIGKILL).map_err(Error::refused("prctl PR_SET_PDEATHSIG"))
-    })?;
-
-    // 4. The namespaces that waited for the mapping.
-    let rest = namespace::after_mapping(new);
+    // 3. The namespaces that are there already, and those that waited for the mapping or the control group.
+    if own.joined().iter().any(|joined| ![Kind::User, Kind::Pid].contains(&joined.kind)) {
+        explain.step(&explain::JOIN, || namespace::join(own))?;
+    }
+    let rest = namespace::after_mapping(own);
     if !rest.is_empty() {
         explain.step(&explain::UNSHARE, || unshare(rest).map_err(Error::refused("unshare")))?;
     }
 
-    // 5. A name of its own.
+    // 4. A name of its own.
     if let Some(hostname) = &plan.hostname {
         explain.step(&explain::HOSTNAME, || namespace::set_hostname(hostname))?;
     }
+    if let Some(domainname) = &plan.domainname {
+        explain.step(&explain::DOMAINNAME, || namespace::set_domainname(domainname))?;
+    }
 
-    // 6. Mounts: nothing of ours to the host; then the root filesystem, what is mounted in it, and into it.
-    if new.has(Kind::Mount) {
+    // 5. Mounts: nothing of ours to the host; then the root filesystem, what is mounted in it, and into it.
+    if own.has(Kind::Mount) {
         explain.step(&explain::PROPAGATION, rootfs::stop_propagation)?;
     }
-    if let Some(path) = &plan.rootfs {
-        let directory = rootfs::open_directory(path)?;
-        let root = explain.step(&explain::BIND, || rootfs::bind(directory.as_fd()))?;
-        drop(directory);
-        if !plan.mounts.is_empty() {
-            explain.step(&explain::MOUNTS, || {
-                plan.mounts.iter().try_for_each(|one| mount::attach(root.as_fd(), one))
-            })?;
+    match &plan.rootfs {
+        Some(wish) => furnish(wish, birth)?,
+        None => {
+            close_what_is_not_ours(birth, &[])?;
+            give_terminal(birth, None)?;
         }
-        explain.step(&explain::PIVOT, || rootfs::pivot_root(root.as_fd()))?;
     }
 
-    // 7. Where the program starts, and which it is: seen from inside.
-    explain.step(&explain::CWD, || program::enter(&plan.process.cwd))?;
-    explain.step(&explain::FIND, || program::find(&plan.process.args[0], plan.process.search_path()))
+    // 6. What it is, what it may, where it starts, and which program it is.
+    let file = process::assume(&plan.process, explain)?;
+
+    // 7. A runtime in the foreground takes its container with it. (Until now the end of the conversation would have told
+    //    of its death, and a change of ids would have undone this.)
+    if birth.manner.die_together {
+        explain.step(&explain::DIE_TOGETHER, || die_together(birth))?;
+    }
+    Ok(file)
 }
 
-/// Says that all is ready, and waits until somebody connects to the start socket. Returns that connection: it
-/// closes by itself when execve works, and carries the error when it does not.
-fn wait_for_start(channel: &Channel, start: &UnixListener, explain: &Explain) -> Result<Channel> {
-    explain.step(&explain::WAIT_FOR_START, || {
-        channel.send(&Message::Ready)?;
-        let (connection, _) = start.accept().map_err(Error::io("accept on the start socket"))?;
-        Ok(Channel::from_socket(connection.into()))
-    })
+/// Makes the root filesystem the root, with all that belongs into it.
+fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
+    let (plan, explain) = (birth.plan, birth.explain);
+    let by_bind = plan.namespaces.own().any(|kind| kind == Kind::User);
+    let directory = rootfs::open_directory(&wish.path)?;
+    let root = explain.step(&explain::BIND, || rootfs::bind(directory.as_fd()))?;
+    drop(directory);
+    let root = root.as_fd();
+    if !plan.mounts.is_empty() {
+        explain.step(&explain::MOUNTS, || mount_all(root, birth))?;
+    }
+    if !plan.devices.is_empty() {
+        explain.step(&explain::DEVICES, || device::make(root, &plan.devices, by_bind))?;
+    }
+    give_terminal(birth, Some(root))?;
+    if !plan.read_only.is_empty() {
+        explain.step(&explain::READ_ONLY, || mask::make_read_only(root, &plan.read_only))?;
+    }
+    if !plan.masked.is_empty() {
+        explain.step(&explain::MASK, || mask::mask(root, &plan.masked))?;
+    }
+    mount::finish(root, &plan.mounts)?;
+    close_what_is_not_ours(birth, &[root])?;
+    if wish.readonly {
+        explain.step(&explain::ROOT_READ_ONLY, || rootfs::make_read_only(root))?;
+    }
+    explain.step(&explain::PIVOT, || rootfs::pivot_root(root))?;
+    match wish.propagation {
+        Some(propagation) => {
+            explain.step(&explain::ROOT_PROPAGATION, || rootfs::set_propagation(propagation))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Mounts the container's file systems, in their order.
+fn mount_all(root: BorrowedFd<'_>, birth: &mut Birth<'_>) -> Result<()> {
+    let plan = birth.plan;
+    let world = World {
+        cgroup: Some(birth.cgroup),
+        cgroup_namespace: plan.namespaces.own().any(|kind| kind == Kind::Cgroup),
+        user_namespace: plan.namespaces.own().any(|kind| kind == Kind::User),
+    };
+    for (n, one) in plan.mounts.iter().enumerate() {
+        // What the runtime has not opened is opened here.
+        match birth.sources.get_mut(n).and_then(Option::take) {
+            Some(source) => mount::attach_opened(root, one, source, world)?,
+            None => mount::attach(root, one, world)?,
+        }
+        // A mount may leave a few descriptors open, for they are closed together.
+        if n % 64 == 63 {
+            close_what_is_not_ours(birth, &[root])?;
+        }
+    }
+    Ok(())
+}
+
+/// A session of its own: no way to the caller's terminal is left (setsid(2)). Where the process has a terminal, its other
+/// end goes to the runtime.
+fn give_terminal(birth: &Birth<'_>, root: Option<BorrowedFd<'_>>) -> Result<()> {
+    let (process, explain) = (&birth.plan.process, birth.explain);
+    let Some(size) = process.terminal else {
+        return explain.step(&explain::SESSION, console::new_session);
+    };
+    let master = explain.step(&explain::TERMINAL, || match root {
+        Some(root) => console::attach(root, size, process.user.uid, true),
+        None => console::attach(rootfs::open_directory("/".as_ref())?.as_fd(), size, process.user.uid, false),
+    })?;
+    birth.channel.send_with(&Message::Terminal, Some(master.as_fd()))
+}
+
+/// Has the kernel kill us when the runtime dies, where the container is to die with it (prctl(2), PR_SET_PDEATHSIG).
+fn die_together(birth: &Birth<'_>) -> Result<()> {
+    if !birth.manner.die_together {
+        return Ok(());
+    }
+    set_pdeathsig(Signal::SIGKILL).map_err(Error::refused("prctl PR_SET_PDEATHSIG"))
+}
+
+/// Waits for the word to start the program: somebody connects to the start socket, or the runtime says `Go` once more.
+/// Returns the connection to whoever it was; `None`: it is the channel. It closes by itself when execve works, and carries
+/// the error when it does not.
+fn wait_for_start(birth: &Birth<'_>) -> Result<Option<Channel>> {
+    let Some(start) = birth.start else {
+        return birth.explain.step(&explain::WAIT_FOR_GO, || match birth.channel.receive()? {
+            Some(Message::Go) => Ok(None),
+            // The runtime's death is ours.
+            _ => sys::exit_now(1),
+        });
+    };
+    birth.explain.step(&explain::WAIT_FOR_START, || accept_start(start).map(Some))
+}
+
+/// Sleeps until somebody connects to the listening socket `start` (accept(2)), and returns our end of that connection as
+/// a channel, which is the caller's. It must be close-on-exec: whoever connected waits for its closing, which says that
+/// the program runs.
+///
+/// # Errors
+/// Those of accept(2).
+fn accept_start(start: &UnixListener) -> Result<Channel> {
+    let (connection, _) = start.accept().map_err(Error::io("accept on the start socket"))?;
+    Ok(Channel::from_socket(connection.into()))
 }
 
 /// With `--init`: stays as PID 1 to the end of the program. Returns only in the program's own process.

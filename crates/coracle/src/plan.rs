@@ -3,29 +3,50 @@
 //! Init only carries it out. What a config says wrong is found on the way to a plan, so that it leaves nothing behind;
 //! what only the kernel or the root filesystem can tell, init finds.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::cgroup;
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mount::Mount;
 use crate::namespace::Namespaces;
-use crate::program::Process;
+use crate::process::Process;
+use crate::rootfs::Rootfs;
 use crate::user::Mappings;
 
 /// What is to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Plan {
     /// The container's id.
     pub id: String,
+    /// Its bundle's folder, absolute; empty where there is none (`sandbox`).
+    pub bundle: PathBuf,
+    /// The bundle's config as it was read; empty where there is none.
+    pub config: Vec<u8>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
     /// Its own namespaces.
     pub namespaces: Namespaces,
-    /// Who its root is, where it has a user namespace.
+    /// Who its root is, where it has a new user namespace.
     pub mappings: Mappings,
     /// Its hostname; `None` leaves the host's.
     pub hostname: Option<String>,
-    /// Its root directory on the host, absolute; `None` leaves it the host's tree (`sandbox` without `--root`).
-    pub rootfs: Option<PathBuf>,
+    /// Its NIS domain name; `None` leaves the host's.
+    pub domainname: Option<String>,
+    /// Its root filesystem; `None` leaves it the tree that its mount namespace has (`sandbox` without `--root`, and
+    /// where no mount namespace is new).
+    pub rootfs: Option<Rootfs>,
     /// Its file systems, in the order of their mounting.
     pub mounts: Vec<Mount>,
+    /// Its devices, those that every container has among them; empty without a root filesystem.
+    pub devices: Vec<Device>,
+    /// Absolute paths inside that it may not see.
+    pub masked: Vec<PathBuf>,
+    /// Absolute paths inside that it may not write.
+    pub read_only: Vec<PathBuf>,
+    /// Its control group; `None` leaves it the runtime's.
+    pub cgroup: Option<cgroup::Plan>,
     /// What it runs.
     pub process: Process,
     /// Whether a reaper of ours is its PID 1, with the program as its child.

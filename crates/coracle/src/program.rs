@@ -11,29 +11,11 @@ use nix::unistd::{AccessFlags, access, chdir, getcwd};
 
 use crate::error::{Error, Result};
 use crate::explain::{EXECVE, Explain, SIGNALS};
+use crate::process::Process;
 use crate::{path, signal, sys};
 
 /// The PATH of a container that sets none.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// What a container runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Process {
-    /// The program's name and its arguments; never empty.
-    pub args: Vec<CString>,
-    /// `NAME=value` each.
-    pub env: Vec<CString>,
-    /// Working directory, absolute, inside the container.
-    pub cwd: CString,
-}
-
-impl Process {
-    /// The container's PATH.
-    pub fn search_path(&self) -> &OsStr {
-        let set = self.env.iter().rev().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH="));
-        OsStr::from_bytes(set.unwrap_or(DEFAULT_PATH.as_bytes()))
-    }
-}
 
 /// The path of the program `name`, seen from where we are. A name with a slash in it is a path already. Any other
 /// is looked for in the directories of `search` (a PATH, colons between), in their order; the first regular file

@@ -11,7 +11,7 @@ use nix::sched::CloneFlags;
 use nix::unistd::Pid;
 
 use crate::error::{Error, Result};
-use crate::signal::Held;
+use crate::signal::{Held, Sender};
 use crate::sys::{self, ChildEnd, Cloned, Whose};
 use crate::wait;
 
@@ -27,7 +27,7 @@ pub struct Program {
 /// # Errors
 /// `EAGAIN` where no more processes are allowed.
 pub fn give_birth() -> Result<Option<Program>> {
-    match sys::clone3(CloneFlags::empty()).map_err(Error::refused("clone3"))? {
+    match sys::clone3(CloneFlags::empty(), None).map_err(Error::refused("clone3"))? {
         Cloned::Child => Ok(None),
         Cloned::Parent { pid, pidfd } => Ok(Some(Program { pid, pidfd })),
     }
@@ -39,7 +39,9 @@ pub fn give_birth() -> Result<Option<Program>> {
 /// # Errors
 /// Those of poll(2) and waitid(2).
 pub fn look_after(program: &Program, held: &Held) -> Result<u8> {
-    wait::until_ended(program.pidfd.as_fd(), held, || reap(program.pid)).map(wait::exit_code)
+    // The program is in our session, and so in reach of our terminal.
+    wait::until_ended(program.pidfd.as_fd(), held, Sender::Processes, None, || reap(program.pid))
+        .map(wait::exit_code)
 }
 
 /// Takes the end of every child that has ended so far, the adopted ones too, so that none stays a zombie; never

@@ -12,6 +12,18 @@ use nix::unistd::{chdir, fchdir};
 use crate::error::{Error, Result};
 use crate::sys;
 
+/// The root filesystem of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rootfs {
+    /// Its directory on the host, absolute, without symlinks.
+    pub path: PathBuf,
+    /// Whether it is mounted read-only.
+    pub readonly: bool,
+    /// How mounts spread from and to it: `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE` or `MS_UNBINDABLE`, with `MS_REC`;
+    /// `None` leaves it a recursive slave.
+    pub propagation: Option<MsFlags>,
+}
+
 /// Cuts the way from our mounts back to the host's: makes every mount that we see a slave (mount_namespaces(7),
 /// "Shared subtrees"). What the host mounts still arrives here; what we mount no longer arrives there.
 ///
@@ -54,6 +66,25 @@ pub fn pivot_root(root: BorrowedFd<'_>) -> Result<()> {
 /// and untouched there.
 fn detach_old_root() -> Result<()> {
     umount2(".", MntFlags::MNT_DETACH).map_err(Error::refused("umount2 of the old root"))
+}
+
+/// Makes the mount of `root` read-only; those below it stay as they are. When everything is made in it, and before
+/// [`pivot_root`].
+///
+/// # Errors
+/// Those of mount_setattr(2).
+pub fn make_read_only(root: BorrowedFd<'_>) -> Result<()> {
+    crate::mount::make_read_only(root, false).map_err(Error::refused("mount_setattr of the root filesystem"))
+}
+
+/// Says how mounts spread from and to the container's root, as [`Rootfs::propagation`]. After [`pivot_root`]: a shared
+/// mount can't be pivoted to.
+///
+/// # Errors
+/// Those of mount(2).
+pub fn set_propagation(propagation: MsFlags) -> Result<()> {
+    mount(None::<&str>, "/", None::<&str>, propagation, None::<&str>)
+        .map_err(Error::refused(format!("mount / as {propagation:?}")))
 }
 
 /// Opens a directory of the host as a place (`O_PATH`), not for reading.

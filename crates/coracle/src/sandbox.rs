@@ -1,17 +1,23 @@
 //! `coracle sandbox`: a container from flags alone, without a bundle.
 
+use std::collections::BTreeMap;
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use oci_spec::runtime::{LinuxCpuBuilder, LinuxMemoryBuilder, LinuxPidsBuilder, LinuxResources};
 
+use crate::cgroup;
+use crate::config;
+use crate::console::Size;
 use crate::error::{Error, Result};
 use crate::mount::Mount;
 use crate::namespace::{Kind, Namespaces};
 use crate::plan::Plan;
-use crate::program::{self, DEFAULT_PATH, Process};
-use crate::rootfs;
+use crate::process::Process;
+use crate::program::{self, DEFAULT_PATH};
+use crate::rootfs::{self, Rootfs};
 use crate::user::{self, Mappings};
 
 /// What `coracle sandbox` is asked for.
@@ -25,6 +31,16 @@ pub struct Wish {
     pub env: Vec<OsString>,
     /// Whether PID 1 is a reaper.
     pub reaper: bool,
+    /// Most bytes of memory.
+    pub memory: Option<i64>,
+    /// Most processes.
+    pub pids: Option<i64>,
+    /// Most processor time, in processors.
+    pub cpus: Option<f64>,
+    /// Its control group, below the root of each hierarchy.
+    pub cgroup: Option<PathBuf>,
+    /// Whether it gets a terminal.
+    pub terminal: bool,
     /// The program and its arguments.
     pub command: Vec<OsString>,
 }
@@ -40,12 +56,22 @@ pub fn plan(wish: Wish) -> Result<Plan> {
     kinds.extend((!privileged).then_some(Kind::User));
     let rootfs = wish.rootfs.as_deref().map(rootfs::directory).transpose()?;
     let inherited = if rootfs.is_some() { small_environment() } else { environment() };
+    let mounts = if rootfs.is_some() { vec![proc()?] } else { Vec::new() };
+    let id = unique_id();
+    let cgroup = control_group(&wish, &id)?;
     Ok(Plan {
-        id: unique_id(),
+        bundle: PathBuf::new(),
+        config: Vec::new(),
+        annotations: BTreeMap::new(),
         namespaces: Namespaces::new(kinds),
         mappings: if privileged { Mappings::default() } else { Mappings::caller_is_root() },
         hostname: wish.hostname,
-        mounts: rootfs.iter().map(|_| Mount::Proc { destination: "/proc".into() }).collect(),
+        domainname: None,
+        mounts,
+        devices: Vec::new(),
+        masked: Vec::new(),
+        read_only: Vec::new(),
+        cgroup,
         process: Process {
             args: wish.command.into_iter().map(c_string).collect::<Result<_>>()?,
             env: program::environment(
@@ -55,10 +81,61 @@ pub fn plan(wish: Wish) -> Result<Plan> {
                 Some(_) => "/".into(),
                 None => std::env::current_dir().map_err(Error::io("getcwd"))?.into(),
             })?,
+            terminal: wish.terminal.then(Size::default),
+            ..Process::default()
         },
-        rootfs,
+        id,
+        rootfs: rootfs.map(|path| Rootfs { path, readonly: false, propagation: None }),
         reaper: wish.reaper,
     })
+}
+
+/// A control group where there are limits, or where somebody named one.
+fn control_group(wish: &Wish, id: &str) -> Result<Option<cgroup::Plan>> {
+    let mut resources = LinuxResources::default();
+    if let Some(limit) = wish.memory {
+        resources.set_memory(Some(LinuxMemoryBuilder::default().limit(limit).build().map_err(built)?));
+    }
+    if let Some(limit) = wish.pids {
+        resources.set_pids(Some(LinuxPidsBuilder::default().limit(limit).build().map_err(built)?));
+    }
+    if let Some(cpus) = wish.cpus {
+        // In microseconds: so many of each tenth of a second.
+        let quota = (cpus * 100_000.0) as i64;
+        let cpu = LinuxCpuBuilder::default().period(100_000u64).quota(quota).build().map_err(built)?;
+        resources.set_cpu(Some(cpu));
+    }
+    if wish.cgroup.is_none() && resources == LinuxResources::default() {
+        return Ok(None);
+    }
+    let path = wish.cgroup.clone().unwrap_or_else(|| format!("/coracle-{id}").into());
+    Ok(Some(cgroup::Plan { path: Path::new("/").join(path), resources, optional: false }))
+}
+
+fn built(error: oci_spec::OciSpecError) -> Error {
+    Error::Usage { problem: error.to_string() }
+}
+
+/// A number of bytes, with K, M or G for 1024, 1024² or 1024³ of them.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub fn bytes(text: &str) -> Result<i64> {
+    let (digits, unit) = match text.to_ascii_uppercase().chars().last() {
+        Some('K') => (&text[..text.len() - 1], 1 << 10),
+        Some('M') => (&text[..text.len() - 1], 1 << 20),
+        Some('G') => (&text[..text.len() - 1], 1 << 30),
+        _ => (text, 1),
+    };
+    let bytes = digits.parse::<i64>().ok().filter(|number| *number > 0).and_then(|n| n.checked_mul(unit));
+    bytes.ok_or_else(|| Error::Usage {
+        problem: format!("{text}: give a number of bytes such as 67108864 or 64M"),
+    })
+}
+
+fn proc() -> Result<Mount> {
+    let spec = config::Mount::new("/proc", "proc", "proc", &["nosuid", "nodev", "noexec"]);
+    Mount::from_spec(&spec).map_err(|wrong| Error::Config { pointer: wrong.pointer, problem: wrong.problem })
 }
 
 fn small_environment() -> Vec<OsString> {

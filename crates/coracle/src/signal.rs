@@ -32,13 +32,22 @@ pub struct Held {
     queue: SignalFd,
 }
 
+/// Whose signals are handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// Everybody's: the program is in a session of its own, so the kernel's signals for our terminal miss it.
+    Anybody,
+    /// Those of processes: the kernel's own (a terminal's ^C) go to the whole foreground process group, and so to the
+    /// program too; handed on, they would come twice.
+    Processes,
+}
+
 /// A signal that arrived.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrived {
     /// Its number.
     pub number: i32,
-    /// Whether a process sent it. The kernel's own (a terminal's ^C) go to the whole foreground process group, and
-    /// so to the program too: handing those on would deliver them twice.
+    /// Whether a process sent it, and not the kernel.
     pub sent: bool,
 }
 
@@ -95,4 +104,32 @@ pub fn forward(pidfd: BorrowedFd<'_>, number: i32) -> Result<()> {
 /// Those of sigprocmask(2).
 pub fn release(before: &SigSet) -> Result<()> {
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(before), None).map_err(Error::refused("sigprocmask"))
+}
+
+/// The number of the signal `name`: with or without `SIG`, in any case, or a number.
+///
+/// # Errors
+/// [`Error::Signal`] for one that does not exist.
+pub fn number(name: &str) -> Result<i32> {
+    let unknown = || Error::Signal { name: name.to_owned() };
+    if let Ok(number) = name.parse::<i32>() {
+        return if (1..=64).contains(&number) { Ok(number) } else { Err(unknown()) };
+    }
+    let upper = name.to_uppercase();
+    let short = upper.strip_prefix("SIG").unwrap_or(&upper);
+    // Real-time signals have names by their distance from the ends (signal(7)).
+    let distance = |prefix, sign: i32| {
+        let rest: &str = short.strip_prefix(prefix)?;
+        if rest.is_empty() {
+            Some(0)
+        } else {
+            Some(sign * rest.strip_prefix(if sign > 0 { '+' } else { '-' })?.parse::<i32>().ok()?)
+        }
+    };
+    let real_time = distance("RTMIN", 1)
+        .map(|n| libc::SIGRTMIN() + n)
+        .or_else(|| distance("RTMAX", -1).map(|n| libc::SIGRTMAX() + n))
+        .filter(|n| (libc::SIGRTMIN()..=libc::SIGRTMAX()).contains(n));
+    let named = || format!("SIG{short}").parse::<Signal>().ok().map(|signal| signal as i32);
+    real_time.or_else(named).ok_or_else(unknown)
 }

@@ -1,22 +1,78 @@
-//! The container's directory: `<root>/<id>/`. It holds the start socket, and its existence is the id's claim.
+//! The container's directory, `<root>/<id>/`: its existence is the id's claim, and it holds what the verbs of later
+//! must know.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `start.sock` | connecting to it starts the program |
+//! | `creating.json` | the state while create is at work: what a killed runtime leaves |
+//! | `state.json` | the state from then on |
+//! | `config.json` | a copy of the bundle's config, for later changes there change no container |
 
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
-use nix::unistd::geteuid;
+use nix::unistd::{Pid, geteuid};
+use serde::{Deserialize, Serialize};
 
+use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
-use crate::{plan, rootfs};
+use crate::namespace::Kind;
+use crate::plan;
 
 const SOCKET: &str = "start.sock";
+const CREATING: &str = "creating.json";
+const STATE: &str = "state.json";
+const CONFIG: &str = "config.json";
 
-/// A container's directory, claimed.
+const NO_ROOM: &str = "make room there, or choose another directory: coracle --root DIR before the verb";
+
+/// What is known of a container beyond its directory's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// The container's id.
+    pub id: String,
+    /// Its init in the runtime's PID namespace; 0 before it is born.
+    pub pid: i32,
+    /// When init was born, in clock ticks after the system's start (proc_pid_stat(5), field 22): no other process of
+    /// the same number has the same.
+    pub start_time: u64,
+    /// When the container was created: RFC 3339, with nanoseconds.
+    pub created: String,
+    /// Its bundle's folder; empty where it has none.
+    pub bundle: PathBuf,
+    /// Its root directory on the host; empty where it has none of its own.
+    pub rootfs: PathBuf,
+    /// Its annotations.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// The kinds of namespaces in which it differs from the runtime.
+    pub namespaces: Vec<Kind>,
+    /// Its control group.
+    #[serde(default)]
+    pub cgroup: Cgroup,
+    /// Whether a reaper of ours is its PID 1.
+    #[serde(default)]
+    pub reaper: bool,
+}
+
+/// A container's directory.
 #[derive(Debug)]
 pub struct Dir {
     path: PathBuf,
+}
+
+/// A container's directory that nobody else changes while this lives (flock(2)).
+#[derive(Debug)]
+pub struct Locked {
+    /// The directory.
+    pub dir: Dir,
+    folder: File,
 }
 
 /// Where containers' directories are when nobody says: `/run/coracle` for root, the user's runtime directory for
@@ -34,45 +90,211 @@ impl Dir {
     ///
     /// # Errors
     /// [`Error::Exists`] where it is taken, [`Error::Id`] where it is not allowed.
-    pub fn claim(root: &Path, id: &str) -> Result<Dir> {
+    pub fn claim(root: &Path, id: &str) -> Result<Locked> {
         plan::check_id(id)?;
-        let private = |recursive| {
-            let mut builder = std::fs::DirBuilder::new();
-            builder.mode(0o700).recursive(recursive);
-            builder
-        };
         let cure = "choose a directory that you may write to: coracle --root DIR before the verb";
-        private(true).create(root).map_err(|error| {
-            let failed = Error::io(format!("mkdir {}", root.display()))(error);
-            failed.with_cure(Errno::EACCES, cure).with_cure(Errno::EROFS, cure)
-        })?;
-        // In /tmp somebody else could have made it first, and would own what we put there.
-        let owner = std::fs::symlink_metadata(root).map_err(Error::io(format!("stat {}", root.display())))?;
-        if owner.uid() != geteuid().as_raw() && !geteuid().is_root() {
-            return Err(Error::refused(format!("use {}, which belongs to somebody else", root.display()))(
-                Errno::EACCES,
-            )
-            .with_cure(Errno::EACCES, cure));
-        }
-        let path = root.join(id);
-        private(false).create(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => Error::Exists { id: id.to_owned(), path: path.clone() },
-            _ => {
-                let failed = Error::io(format!("mkdir {}", path.display()))(error);
-                failed.with_cure(Errno::EACCES, cure).with_cure(Errno::EROFS, cure)
+        let failed = |call: String| {
+            move |error| {
+                Error::io(call)(error)
+                    .with_cure(Errno::EACCES, cure)
+                    .with_cure(Errno::EROFS, cure)
+                    .with_cure(Errno::ENOSPC, NO_ROOM)
             }
-        })?;
-        Ok(Dir { path })
+        };
+        let mut private = std::fs::DirBuilder::new();
+        private.mode(0o700);
+        let path = root.join(id);
+        match private.create(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                private.recursive(true).create(root).map_err(failed(format!("mkdir {}", root.display())))?;
+                private
+                    .recursive(false)
+                    .create(&path)
+                    .map_err(failed(format!("mkdir {}", path.display())))?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(Error::Exists { id: id.to_owned(), path });
+            }
+            made => made.map_err(failed(format!("mkdir {}", path.display())))?,
+        }
+        let dir = Dir { path };
+        dir.refuse_strangers_root(root).and_then(|()| dir.lock_at(false)).inspect_err(|_| {
+            // It was empty, and ours.
+            let _ = std::fs::remove_dir(root.join(id));
+        })
     }
 
+    /// Somebody else could have made `root` first, as anybody can in /tmp, and would own what we put there.
+    fn refuse_strangers_root(&self, root: &Path) -> Result<()> {
+        if geteuid().is_root() {
+            return Ok(());
+        }
+        let owner = std::fs::symlink_metadata(root).map_err(Error::io(format!("stat {}", root.display())))?;
+        if owner.uid() == geteuid().as_raw() {
+            return Ok(());
+        }
+        Err(Error::refused(format!("use {}, which belongs to somebody else", root.display()))(Errno::EACCES)
+            .with_cure(Errno::EACCES, "choose a directory of your own: coracle --root DIR before the verb"))
+    }
+
+    /// The directory of the container `id`, which must be there.
+    ///
+    /// # Errors
+    /// [`Error::NoContainer`].
+    pub fn find(root: &Path, id: &str) -> Result<Dir> {
+        let path = root.join(id);
+        // A name that nobody can have taken is not there either; and it must not lead out of `root`.
+        match plan::check_id(id).is_ok() && path.is_dir() {
+            true => Ok(Dir { path }),
+            false => Err(Error::NoContainer { id: id.to_owned(), root: root.to_owned() }),
+        }
+    }
+
+    /// Waits until nobody else changes this container.
+    ///
+    /// # Errors
+    /// [`Error::NoContainer`] where it was removed meanwhile.
+    pub fn lock(self) -> Result<Locked> {
+        self.lock_at(true)
+    }
+
+    fn lock_at(self, was_there: bool) -> Result<Locked> {
+        let failed = || Error::io(format!("open {}", self.path.display()));
+        let folder = File::open(&self.path).map_err(failed())?;
+        folder.lock().map_err(Error::io(format!("lock {}", self.path.display())))?;
+        // Whoever had the lock before us may have removed it.
+        if was_there && folder.metadata().map_err(failed())?.nlink() == 0 {
+            return Err(Error::NoContainer { id: self.id(), root: self.root() });
+        }
+        Ok(Locked { dir: self, folder })
+    }
+
+    /// Its name, the container's id.
+    pub fn id(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    fn root(&self) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("/")).to_owned()
+    }
+
+    /// Who owns it: the user who created the container.
+    ///
+    /// # Errors
+    /// Those of stat(2).
+    pub fn owner(&self) -> Result<u32> {
+        let failed = Error::io(format!("stat {}", self.path.display()));
+        std::fs::metadata(&self.path).map(|found| found.uid()).map_err(failed)
+    }
+
+    /// Notes what a container is going to be, or is by now: should we be killed, `delete` knows what to clear.
+    ///
+    /// # Errors
+    /// Those of writing a file.
+    pub fn note(&self, state: &State) -> Result<()> {
+        // The first one: nobody reads half of it who would not find nothing a moment before.
+        if state.pid == 0 {
+            return self.write(CREATING, &serde_json::to_vec(state).expect("a state is plain data"));
+        }
+        let (new, path) = (format!("{CREATING}.new"), self.path.join(CREATING));
+        self.write(&new, &serde_json::to_vec(state).expect("a state is plain data"))?;
+        // A reader sees the old one or the new one, never a half. Nothing is flushed to a disk: no container outlives its
+        // machine.
+        std::fs::rename(self.path.join(new), &path)
+            .map_err(Error::io(format!("rename to {}", path.display())))
+    }
+
+    /// Says that the container is created: what was noted is its state from now on.
+    ///
+    /// # Errors
+    /// Those of rename(2).
+    pub fn publish(&self) -> Result<()> {
+        let failed = Error::io(format!("rename {CREATING} in {}", self.path.display()));
+        std::fs::rename(self.path.join(CREATING), self.path.join(STATE)).map_err(failed)
+    }
+
+    /// The container's state; and whether create has come to its end.
+    ///
+    /// # Errors
+    /// [`Error::NoContainer`] where nothing was noted yet, or nothing is there any more.
+    pub fn read(&self) -> Result<(State, bool)> {
+        for (name, created) in [(STATE, true), (CREATING, false), (STATE, true)] {
+            let path = self.path.join(name);
+            let text = match std::fs::read(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                read => read.map_err(Error::io(format!("read {}", path.display())))?,
+            };
+            return serde_json::from_slice(&text).map(|state| (state, created)).map_err(|error| {
+                let cure = "it is not ours, or damaged: delete --force clears the directory";
+                Error::Bundle { path, problem: format!("{error}; {cure}") }
+            });
+        }
+        Err(Error::NoContainer { id: self.id(), root: self.root() })
+    }
+
+    /// Keeps a copy of the bundle's config.
+    ///
+    /// # Errors
+    /// Those of writing a file.
+    pub fn keep_config(&self, text: &[u8]) -> Result<()> {
+        self.write(CONFIG, text)
+    }
+
+    /// Where the copy of the bundle's config is; a container without a bundle has none.
+    pub fn config_path(&self) -> PathBuf {
+        self.path.join(CONFIG)
+    }
+
+    fn write(&self, name: &str, text: &[u8]) -> Result<()> {
+        let path = self.path.join(name);
+        let mut new = File::options();
+        let file = new.write(true).create(true).truncate(true).mode(0o600).open(&path);
+        file.and_then(|mut file| file.write_all(text)).map_err(|error| {
+            Error::io(format!("write {}", path.display()))(error).with_cure(Errno::ENOSPC, NO_ROOM)
+        })
+    }
+
+    /// Gives the id back.
+    ///
+    /// # Errors
+    /// Those of unlink(2) and rmdir(2).
+    pub fn remove(&self) -> Result<()> {
+        // What is in it is known, so nobody needs to list it; what a killed runtime may have left is looked for.
+        for name in [SOCKET, STATE, CONFIG] {
+            let _ = std::fs::remove_file(self.path.join(name));
+        }
+        let removed = match std::fs::remove_dir(&self.path) {
+            Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {
+                std::fs::remove_dir_all(&self.path)
+            }
+            other => other,
+        };
+        match removed {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io(format!("remove {}", self.path.display()))(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// As [`Dir::remove`], on the way out with an error that matters more.
+    pub fn forget(&self) {
+        let _ = self.remove();
+    }
+}
+
+impl Locked {
     /// The start socket, listening. Init accepts one connection on it, and that is the word to go on.
     ///
     /// # Errors
     /// Those of socket(2), bind(2), listen(2).
     pub fn listen(&self) -> Result<OwnedFd> {
-        let listener = self.socket()?;
-        let folder = rootfs::open_directory(&self.path)?;
-        bind(listener.as_raw_fd(), &address(&folder)?).map_err(Error::refused("bind the start socket"))?;
+        let listener = new_socket()?;
+        let failed = |errno| {
+            let path = self.dir.path.join(SOCKET);
+            Error::refused(format!("bind {}", path.display()))(errno).with_cure(Errno::ENOSPC, NO_ROOM)
+        };
+        bind(listener.as_raw_fd(), &self.address()?).map_err(failed)?;
         listen(&listener, Backlog::new(1).unwrap_or(Backlog::MAXCONN))
             .map_err(Error::refused("listen on the start socket"))?;
         Ok(listener)
@@ -83,31 +305,53 @@ impl Dir {
     /// # Errors
     /// `ECONNREFUSED` where init is gone.
     pub fn connect(&self) -> Result<OwnedFd> {
-        let socket = self.socket()?;
-        let folder = rootfs::open_directory(&self.path)?;
-        connect(socket.as_raw_fd(), &address(&folder)?)
+        let socket = new_socket()?;
+        connect(socket.as_raw_fd(), &self.address()?)
             .map_err(Error::refused("connect to the start socket"))?;
         Ok(socket)
     }
 
-    /// Gives the id back.
-    ///
-    /// # Errors
-    /// Those of unlinkat(2) and rmdir(2).
-    pub fn remove(self) -> Result<()> {
-        std::fs::remove_dir_all(&self.path).map_err(Error::io(format!("remove {}", self.path.display())))
+    /// A socket's address may be 107 bytes long, and engines keep containers under longer paths: so it goes through our
+    /// descriptor of the directory.
+    fn address(&self) -> Result<UnixAddr> {
+        let path = format!("/proc/self/fd/{}/{SOCKET}", self.folder.as_raw_fd());
+        UnixAddr::new(path.as_str()).map_err(Error::refused("name the start socket"))
     }
 
-    fn socket(&self) -> Result<OwnedFd> {
-        socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
-            .map_err(Error::refused("socket"))
+    /// Lets others change it.
+    pub fn unlock(self) -> Dir {
+        self.dir
     }
 }
 
-/// A socket's address may be 107 bytes long, and engines keep containers under longer paths: so it goes through a
-/// descriptor of the directory. That one must be closed before anybody is cloned: a host's directory that is open in
-/// init is a way out of the container (CVE-2016-9962, CVE-2024-21626).
-fn address(folder: &OwnedFd) -> Result<UnixAddr> {
-    let path = format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd());
-    UnixAddr::new(path.as_str()).map_err(Error::refused("name the start socket"))
+/// The containers below `root`, by id, in alphabetical order. None where there is no such directory.
+///
+/// # Errors
+/// Those of readdir(3).
+pub fn all(root: &Path) -> Result<Vec<Dir>> {
+    let failed = || Error::io(format!("list {}", root.display()));
+    let mut found = Vec::new();
+    match std::fs::read_dir(root) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        entries => {
+            for entry in entries.map_err(failed())? {
+                found.push(Dir { path: entry.map_err(failed())?.path() });
+            }
+        }
+    }
+    found.retain(|dir| dir.path.is_dir());
+    found.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(found)
+}
+
+fn new_socket() -> Result<OwnedFd> {
+    socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
+        .map_err(Error::refused("socket"))
+}
+
+impl State {
+    /// Init's number, as a [`Pid`].
+    pub fn init(&self) -> Pid {
+        Pid::from_raw(self.pid)
+    }
 }

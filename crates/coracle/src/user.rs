@@ -1,9 +1,12 @@
 //! The user namespace's identities: who its root is outside.
 
 use std::fmt::Write;
+use std::process::Command;
 
 use caps::{CapSet, Capability};
 use nix::errno::Errno;
+use nix::sys::prctl::set_keepcaps;
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Pid, Uid, getegid, geteuid, setgroups, setresgid, setresuid};
 
 use crate::error::{Error, Result};
@@ -17,6 +20,19 @@ pub struct Range {
     pub outside: u32,
     /// How many.
     pub size: u32,
+}
+
+/// Who a process is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// User id, inside.
+    pub uid: u32,
+    /// Group id, inside.
+    pub gid: u32,
+    /// Supplementary group ids, inside.
+    pub groups: Vec<u32>,
+    /// The umask; `None` leaves it 0o022.
+    pub umask: Option<u32>,
 }
 
 /// The mappings of a new user namespace.
@@ -43,23 +59,64 @@ pub fn is_privileged() -> bool {
 
 /// Writes the mappings of the user namespace of `pid`, from outside (user_namespaces(7)).
 ///
+/// Everybody may map their own id. More takes CAP_SETUID and CAP_SETGID; who has them not asks newuidmap and newgidmap,
+/// which have them and look up in /etc/subuid and /etc/subgid what the caller may use.
+///
 /// # Errors
-/// `EPERM` for more than one's own id without CAP_SETUID and CAP_SETGID outside.
+/// `EPERM` for ids that are not the caller's to map, `ENOENT` where newuidmap is needed and not installed.
 pub fn map(pid: Pid, mappings: &Mappings) -> Result<()> {
-    let cure = "an ordinary user may map one id: their own";
-    let write = |file: &str, text: &str| {
-        let path = format!("/proc/{pid}/{file}");
-        std::fs::write(&path, text).map_err(|error| {
-            Error::io(format!("write {:?} to {path}", text.trim_end()))(error).with_cure(Errno::EPERM, cure)
-        })
-    };
-    // Without CAP_SETGID, a group map is only taken once setgroups is off: a process could otherwise drop a group
-    // that a file denies access to.
-    if !caps::has_cap(None, CapSet::Effective, Capability::CAP_SETGID).unwrap_or(false) {
-        write("setgroups", "deny")?;
+    let may = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);
+    if may(Capability::CAP_SETGID) {
+        write(pid, "gid_map", &lines(&mappings.gids))?;
+    } else if is_only(&mappings.gids, getegid().as_raw()) {
+        // Without CAP_SETGID, a group map is only taken once setgroups is off: a process could otherwise drop a group
+        // that a file denies access to.
+        write(pid, "setgroups", "deny")?;
+        write(pid, "gid_map", &lines(&mappings.gids))?;
+    } else {
+        ask("newgidmap", pid, &mappings.gids)?;
     }
-    write("gid_map", &lines(&mappings.gids))?;
-    write("uid_map", &lines(&mappings.uids))
+    if may(Capability::CAP_SETUID) || is_only(&mappings.uids, geteuid().as_raw()) {
+        write(pid, "uid_map", &lines(&mappings.uids))
+    } else {
+        ask("newuidmap", pid, &mappings.uids)
+    }
+}
+
+fn is_only(ranges: &[Range], own: u32) -> bool {
+    matches!(ranges, [range] if range.size == 1 && range.outside == own)
+}
+
+fn write(pid: Pid, file: &str, text: &str) -> Result<()> {
+    let path = format!("/proc/{pid}/{file}");
+    std::fs::write(&path, text).map_err(|error| {
+        Error::io(format!("write {:?} to {path}", text.trim_end()))(error)
+            .with_cure(Errno::EPERM, "an ordinary user may map one id: their own")
+            .with_cure(
+                Errno::EINVAL,
+                "no range may overlap another, be empty, or outside of what is mapped here",
+            )
+    })
+}
+
+/// Has `helper` (newuidmap(1), newgidmap(1)) write the mapping.
+fn ask(helper: &str, pid: Pid, ranges: &[Range]) -> Result<()> {
+    let numbers = ranges.iter().flat_map(|range| [range.inside, range.outside, range.size]);
+    let answer = Command::new(helper)
+        .args([pid.as_raw().to_string()].into_iter().chain(numbers.map(|number| number.to_string())))
+        .output()
+        .map_err(|error| {
+            Error::io(format!("run {helper}"))(error).with_cure(
+                Errno::ENOENT,
+                "install it (the package is often called uidmap), or map only one's own id",
+            )
+        })?;
+    if answer.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&answer.stderr);
+    Err(Error::refused(format!("{helper} for process {pid} ({})", words.trim()))(Errno::EPERM)
+        .with_cure(Errno::EPERM, "the ranges must be the caller's in /etc/subuid and /etc/subgid"))
 }
 
 /// Takes the ids of the user namespace's root.
@@ -90,4 +147,59 @@ fn lines(ranges: &[Range]) -> String {
         let _ = writeln!(text, "{} {} {}", range.inside, range.outside, range.size);
         text
     })
+}
+
+/// Becomes `identity`: groups, group, user, umask, in this order, since only root may set the first two. The permitted
+/// capabilities are kept (prctl(2), PR_SET_KEEPCAPS), for the last steps before execve; the effective ones are gone
+/// where the user changes from 0 to another.
+///
+/// # Errors
+/// `EINVAL` for an id that the user namespace does not map; `EPERM` for supplementary groups where setgroups is
+/// switched off.
+pub fn become_user(identity: &Identity) -> Result<()> {
+    umask(Mode::from_bits_truncate(identity.umask.unwrap_or(0o022)));
+    set_groups(&identity.groups)?;
+    let gid = Gid::from_raw(identity.gid);
+    setresgid(gid, gid, gid).map_err(|errno| {
+        Error::refused(format!("setresgid {gid}"))(errno)
+            .with_cure(Errno::EINVAL, "map it in /linux/gidMappings, or choose another /process/user/gid")
+    })?;
+    set_user(Uid::from_raw(identity.uid))
+}
+
+/// Makes the supplementary groups these, and no others.
+fn set_groups(groups: &[u32]) -> Result<()> {
+    if groups.is_empty() {
+        return drop_groups();
+    }
+    let groups: Vec<_> = groups.iter().copied().map(Gid::from_raw).collect();
+    setgroups(&groups).map_err(|errno| {
+        Error::refused(format!("setgroups {groups:?}"))(errno)
+            .with_cure(Errno::EINVAL, "map all of them in /linux/gidMappings")
+            .with_cure(
+                Errno::EPERM,
+                "groups cannot be set in this user namespace: leave out /process/user/additionalGids",
+            )
+    })
+}
+
+/// Takes the user id. The kernel would take all capabilities with root's; what is permitted stays for now.
+fn set_user(uid: Uid) -> Result<()> {
+    let keep = |whether| set_keepcaps(whether).map_err(Error::refused("prctl PR_SET_KEEPCAPS"));
+    if !uid.is_root() {
+        keep(true)?;
+    }
+    setresuid(uid, uid, uid).map_err(|errno| {
+        Error::refused(format!("setresuid {uid}"))(errno)
+            .with_cure(Errno::EINVAL, "map it in /linux/uidMappings, or choose another /process/user/uid")
+    })?;
+    if uid.is_root() { Ok(()) } else { keep(false) }
+}
+
+/// The name of the user `uid`, as /etc/passwd has it; else their number.
+pub fn name(uid: u32) -> String {
+    let number = uid.to_string();
+    let text = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let owner = text.lines().find(|line| line.split(':').nth(2) == Some(&number));
+    owner.and_then(|line| line.split(':').next()).map_or(number, str::to_owned)
 }

@@ -3,44 +3,66 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
-use nix::libc::{CLD_EXITED, SIGCHLD};
+use nix::libc::{CLD_EXITED, SIGCHLD, SIGWINCH};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::console::Proxy;
 use crate::error::{Error, Result};
-use crate::signal::{self, Held};
+use crate::signal::{self, Held, Sender};
 use crate::sys::ChildEnd;
 
-/// Sleeps until `ended` has an answer, and meanwhile hands the signals that arrive in `held` on to the process of
-/// `pidfd`. `ended` is asked at first and then whenever a signal arrived or the process has ended.
+/// Sleeps until `ended` has an answer; meanwhile hands the signals of `sender` that arrive in `held` on to the process of
+/// `pidfd`, and is the other end of its `terminal`. `ended` is asked at first and then whenever a signal arrived or the
+/// process has ended.
 ///
 /// # Errors
-/// Those of poll(2), and of `ended`.
+/// Those of poll(2), of `ended`, and of [`Proxy::turn`].
 pub fn until_ended(
     pidfd: BorrowedFd<'_>,
     held: &Held,
+    sender: Sender,
+    mut terminal: Option<&mut Proxy>,
     mut ended: impl FnMut() -> Result<Option<ChildEnd>>,
 ) -> Result<ChildEnd> {
-    loop {
+    let end = loop {
         if let Some(end) = ended()? {
-            return Ok(end);
-        }
-        let mut news = [PollFd::new(held.as_fd(), PollFlags::POLLIN), PollFd::new(pidfd, PollFlags::POLLIN)];
-        match poll(&mut news, PollTimeout::NONE) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Error::refused("poll")(errno)),
+            break end;
         }
         // It has ended: then there is an answer now, or there will never be one.
-        if news[1].any().unwrap_or(false) {
-            return ended()?
-                .ok_or_else(|| Error::refused("waitid: somebody else took the end")(Errno::ECHILD));
+        if sleep(pidfd, held, terminal.as_deref())? {
+            break ended()?
+                .ok_or_else(|| Error::refused("waitid: somebody else took the end")(Errno::ECHILD))?;
         }
-        while let Some(arrived) = held.next()? {
-            // The kernel's own signals, such as a terminal's ^C, went to the process as well: it is in our group.
-            if arrived.number != SIGCHLD && arrived.sent {
-                signal::forward(pidfd, arrived.number)?;
-            }
+        if let Some(terminal) = &mut terminal {
+            terminal.turn()?;
+        }
+        pass_on(pidfd, held, sender, terminal.as_deref())?;
+    };
+    terminal.map_or(Ok(()), Proxy::finish).map(|()| end)
+}
+
+/// Sleeps until there is news of any kind. Returns whether the process of `pidfd` has ended.
+fn sleep(pidfd: BorrowedFd<'_>, held: &Held, terminal: Option<&Proxy>) -> Result<bool> {
+    let mut news = vec![PollFd::new(pidfd, PollFlags::POLLIN), PollFd::new(held.as_fd(), PollFlags::POLLIN)];
+    news.extend(terminal.into_iter().flat_map(Proxy::wishes));
+    match poll(&mut news, PollTimeout::NONE) {
+        Ok(_) => Ok(news[0].any().unwrap_or(false)),
+        Err(Errno::EINTR) => Ok(false),
+        Err(errno) => Err(Error::refused("poll")(errno)),
+    }
+}
+
+/// Hands the signals that have arrived on. That our terminal has another size (SIGWINCH) the program hears from its own.
+fn pass_on(pidfd: BorrowedFd<'_>, held: &Held, sender: Sender, terminal: Option<&Proxy>) -> Result<()> {
+    while let Some(arrived) = held.next()? {
+        match (arrived.number, terminal) {
+            (SIGCHLD, _) => {}
+            (SIGWINCH, Some(terminal)) => terminal.resize(),
+            _ if arrived.sent || sender == Sender::Anybody => signal::forward(pidfd, arrived.number)?,
+            _ => {}
         }
     }
+    Ok(())
 }
 
 /// The exit code that tells how a child ended, as shells and all container runtimes do. Where it exited (`end.code`

@@ -3,6 +3,9 @@
 //! A course lives in one repository: `lessons/NN-slug/lesson.toml` lists *items*, functions of the crate below
 //! `crates/coracle/src`, each with its neutral body: what the function does while the capability is absent. An item
 //! is *open* while its body still equals that neutral body. Nothing else records progress.
+//!
+//! A folder whose manifest has items but no `tests.rs` beside it is a *draft*, a lesson in the making. Learners see
+//! nothing of it, and its functions stay as they are; only the prover takes them away, so that the cut stays right.
 
 mod body;
 mod edit;
@@ -17,7 +20,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 pub use item::Located;
-pub use snapshot::snapshot;
+pub use snapshot::{cut, snapshot};
 pub use tree::{ALLOW, Tree};
 
 /// A course: the lessons of a repository, in order.
@@ -27,6 +30,8 @@ pub struct Course {
     pub root: PathBuf,
     /// The lessons by number, lowest first.
     pub lessons: Vec<Lesson>,
+    /// The lessons in the making, by number: nothing that learners meet knows of them.
+    pub drafts: Vec<Lesson>,
 }
 
 /// One lesson: `lessons/NN-slug/lesson.toml`.
@@ -121,7 +126,15 @@ impl Course {
     /// # Errors
     /// Fails where a manifest cannot be read or contradicts itself or another one; the text names the file.
     pub fn load(root: &Path) -> Result<Self> {
-        Ok(Self { root: root.to_path_buf(), lessons: manifest::load(root)? })
+        let (drafts, lessons) = manifest::load(root)?.into_iter().partition(Lesson::is_draft);
+        Ok(Self { root: root.to_path_buf(), lessons, drafts })
+    }
+
+    /// The lessons and the drafts by number.
+    pub fn with_drafts(&self) -> Vec<&Lesson> {
+        let mut all: Vec<_> = self.lessons.iter().chain(&self.drafts).collect();
+        all.sort_by_key(|lesson| lesson.number);
+        all
     }
 
     /// The sources that the items live in.
@@ -197,6 +210,11 @@ impl Lesson {
     /// The folder's name: `03-pivot-root`. The chapter has the same name.
     pub fn folder(&self) -> String {
         format!("{:02}-{}", self.number, self.slug)
+    }
+
+    /// Whether it is a lesson in the making: it has items, and no tests yet.
+    fn is_draft(&self) -> bool {
+        !self.items.is_empty() && !self.dir.join("tests.rs").is_file()
     }
 
     /// The name of the test target: `lesson-03`.

@@ -75,7 +75,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for InOrder<T> {
     }
 }
 
-/// Every lesson below `root/lessons`, in the order of their numbers.
+/// Every lesson below `root/lessons`, drafts among them, in the order of their numbers.
 pub(crate) fn load(root: &Path) -> Result<Vec<Lesson>> {
     let folder = root.join("lessons");
     let mut lessons = Vec::new();

@@ -11,9 +11,22 @@ use crate::{Course, Item, Lesson, Tree, body};
 /// Fails where an item or a private helper is not in the reference, or where an item's neutral body is what the
 /// reference has: such an item would always be open.
 pub fn snapshot(course: &Course, reference: &Tree, n: u32) -> Result<Tree> {
+    blanked(reference, course.lessons.iter().filter(|lesson| lesson.number >= n))
+}
+
+/// As [`snapshot`], with the items of drafts >= `n` blanked as well: the tree that learners will meet there once the
+/// drafts are lessons.
+///
+/// # Errors
+/// As [`snapshot`].
+pub fn cut(course: &Course, reference: &Tree, n: u32) -> Result<Tree> {
+    blanked(reference, course.with_drafts().into_iter().filter(|lesson| lesson.number >= n))
+}
+
+fn blanked<'a>(reference: &Tree, lessons: impl Iterator<Item = &'a Lesson>) -> Result<Tree> {
     let mut tree = reference.clone();
     let mut blank = false;
-    for lesson in course.lessons.iter().filter(|lesson| lesson.number >= n) {
+    for lesson in lessons {
         for item in &lesson.items {
             if body::Cache::default().body_is(reference, &item.path, &item.neutral)? {
                 bail!(

@@ -2,8 +2,10 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::{MANIFEST, course, reference};
-use course::{Course, snapshot};
+use course::{Course, Tree, cut, item, snapshot};
 
 fn refused(more: &[(&str, &str)]) -> String {
     let (_root, course) = course(more);
@@ -31,6 +33,66 @@ fn a_manifest_is_read_in_its_own_order() {
         course.lesson(7).expect_err("no lesson").to_string(),
         "there is no lesson 7. There is: 0 (Set-up), 1 (Boats)"
     );
+}
+
+/// A lesson in the making, and its room.
+const DRAFT: [(&str, &str); 2] = [
+    (
+        "lessons/02-ropes/lesson.toml",
+        "title = \"Ropes\"\nminutes = 1\nstars = 1\nprivate = [\"deep::rope::turns\"]\n[items]\n\"deep::rope::coil\" = \"2\"\n",
+    ),
+    (
+        "crates/coracle/src/deep/rope.rs",
+        "//! Ropes.\n\n/// Coils.\npub fn coil() -> u32 {\n    turns()\n}\n\nfn turns() -> u32 {\n    3\n}\n",
+    ),
+];
+
+#[test]
+fn a_manifest_without_tests_is_a_draft_that_learners_do_not_meet() {
+    let (_root, course) = course(&DRAFT);
+    let course = course.expect("a course");
+    let numbers = |lessons: &[course::Lesson]| lessons.iter().map(|lesson| lesson.number).collect::<Vec<_>>();
+    // Lesson 00 is no draft: it has nothing to test.
+    assert_eq!((numbers(&course.lessons), numbers(&course.drafts)), (vec![0, 1], vec![2]));
+    assert_eq!(course.with_drafts().iter().map(|lesson| lesson.number).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(
+        course.lesson(2).expect_err("no lesson").to_string(),
+        "there is no lesson 2. There is: 0 (Set-up), 1 (Boats)"
+    );
+    assert_eq!(course.states().expect("states").len(), 6);
+}
+
+#[test]
+fn drafts_stay_in_a_snapshot_and_are_blank_in_the_cut() {
+    let (_root, course) = course(&DRAFT);
+    let course = course.expect("a course");
+    let reference = reference(&course);
+    let rope = |tree: &Tree| tree.files[Path::new("deep/rope.rs")].clone();
+    assert_eq!(rope(&snapshot(&course, &reference, 0).expect("a starter")), DRAFT[1].1);
+    assert_eq!(snapshot(&course, &reference, 2).expect("the end"), reference);
+    let blank = rope(&cut(&course, &reference, 0).expect("a cut"));
+    assert!(blank.contains("    2\n") && !blank.contains("turns"), "{blank}");
+    let last = cut(&course, &reference, 2).expect("a cut");
+    assert_eq!(rope(&last), blank);
+    assert_eq!(last.files[Path::new("boat.rs")], reference.files[Path::new("boat.rs")]);
+    assert_eq!(cut(&course, &reference, 3).expect("the end"), reference);
+}
+
+/// On a learner's branch as well: a draft's functions are as they were.
+#[test]
+fn the_drafts_of_this_repository_name_functions_that_are_there_and_do_something() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let course = Course::load(&root).expect("the course");
+    let tree = Tree::read(&course.source()).expect("the sources");
+    for draft in &course.drafts {
+        for item in &draft.items {
+            let empty = item::body_is(&course.source(), &item.path, &item.neutral).expect("an item");
+            assert!(!empty, "the neutral body of {} is what the reference does", item.path);
+        }
+        for helper in &draft.private {
+            tree.locate(helper).expect("a private helper");
+        }
+    }
 }
 
 #[test]

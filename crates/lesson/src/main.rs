@@ -68,8 +68,12 @@ enum Verb {
     /// What this machine can do for the course, and what to do about the rest
     Doctor,
     /// For authors: prove that every lesson is red before and green after
+    ///
+    /// Lessons in the making, folders of lessons/ with a manifest and no tests.rs, take part with their functions alone:
+    /// every starter must build with them blank as well, without a warning, and `coracle sandbox` must run on it. So
+    /// must the finished runtime without any single one of them.
     Prove {
-        /// The lessons; without them, all
+        /// The lessons, or lessons in the making; without them, all
         lessons: Vec<u32>,
     },
 }

@@ -7,12 +7,15 @@
 //! 2. each red test fails there by an assertion of its own; each guard fails on the wrong body it names;
 //! 3. the next lesson's starter turns the lesson green;
 //! 4. blanking any one item of the finished runtime makes a test of its lesson fail;
-//! 5. the tests pass on runc, where it is installed, or carry an exemption with its reason.
+//! 5. the tests pass on runc, where it is installed, or carry an exemption with its reason;
+//! 6. the cut: every starter, with the items of drafts blank as well, builds without a warning, and `coracle sandbox`
+//!    runs a program on it; so does the finished runtime without any single item of a draft.
 //!
 //! Everything is kept below `target/prove`: the copy of the workspace that the variants are built in, and the cache
 //! of builds and verdicts, so that a second proof runs only what a change touched.
 
 mod cargo;
+mod cut;
 mod evidence;
 mod judge;
 mod matrix;
@@ -25,7 +28,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use course::{Course, Item, Tree, snapshot};
+use course::{Course, Tree, cut, snapshot};
 
 use evidence::{Evidence, Outcome, Ran, Variant, next};
 use matrix::Matrix;
@@ -35,7 +38,7 @@ use workshop::{Binary, Workshop};
 /// A lesson's tests may take this long, so that about a hundred knock-outs fit into a run of CI.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Proves `lessons` (all of them where empty) and prints the matrix. A full proof also writes
+/// Proves `lessons` and drafts (all of them where empty) and prints the matrix. A full proof also writes
 /// `target/prove/matrix.json`.
 ///
 /// # Errors
@@ -52,6 +55,7 @@ pub fn run(course: &Course, lessons: &[u32]) -> Result<()> {
     }
     proof.pinpoint()?;
     proof.oracle(&chosen)?;
+    let cut = proof.cut(&chosen)?;
 
     let strict = std::env::var("CORACLE_STRICT").is_ok_and(|value| value == "1");
     let judgement = judge::judge(course, &chosen, &proof.evidence, strict);
@@ -74,7 +78,7 @@ pub fn run(course: &Course, lessons: &[u32]) -> Result<()> {
     for defect in &judgement.defects {
         println!("\ndefect: {defect}");
     }
-    println!();
+    println!("\n{cut}");
     let (lessons, tests, items) = matrix.counts();
     match judgement.defects.len() {
         0 => {
@@ -89,9 +93,12 @@ pub fn run(course: &Course, lessons: &[u32]) -> Result<()> {
 
 fn choose(course: &Course, lessons: &[u32]) -> Result<BTreeSet<u32>> {
     if lessons.is_empty() {
-        return Ok(course.lessons.iter().map(|lesson| lesson.number).collect());
+        return Ok(course.with_drafts().iter().map(|lesson| lesson.number).collect());
     }
-    lessons.iter().map(|number| Ok(course.lesson(*number)?.number)).collect()
+    let is_draft = |number: &&u32| course.drafts.iter().any(|draft| draft.number == **number);
+    let (drafts, lessons): (Vec<&u32>, Vec<&u32>) = lessons.iter().partition(is_draft);
+    let lessons = lessons.into_iter().map(|number| Ok(course.lesson(*number)?.number));
+    lessons.chain(drafts.into_iter().map(|number| Ok(*number))).collect()
 }
 
 /// Only a finished runtime can be taken apart.
@@ -113,7 +120,8 @@ fn finished(course: &Course) -> Result<()> {
 
 /// Which lessons' tests are to be run on which variant.
 fn plan(course: &Course, chosen: &BTreeSet<u32>, programs: &Programs) -> Vec<(Variant, BTreeSet<u32>)> {
-    let last = chosen.last().copied().unwrap_or_default();
+    let numbers = course.lessons.iter().map(|lesson| lesson.number);
+    let last = numbers.filter(|number| chosen.contains(number)).max().unwrap_or_default();
     let tested = |upto: u32| programs.tests.keys().copied().filter(move |number| *number <= upto);
     let mut starters: BTreeMap<Variant, BTreeSet<u32>> = BTreeMap::new();
     starters.insert(Variant::Reference, tested(last).collect());
@@ -164,18 +172,22 @@ impl<'a> Proof<'a> {
 
     /// Builds a variant and runs the tests of these lessons on it.
     fn show(&mut self, variant: &Variant, lessons: &BTreeSet<u32>) -> Result<()> {
+        if let Some(binary) = self.build(variant)? {
+            for lesson in lessons {
+                self.test(variant, *lesson, &binary)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Builds a variant; `None` where it does not compile.
+    fn build(&mut self, variant: &Variant) -> Result<Option<Binary>> {
         let tree = self.variant(variant)?;
         let built = self.workshop.build(self.course, &tree)?;
         let word = if built.binary.is_some() { "builds" } else { "does not compile" };
         println!("{variant} {word} ({})", seconds(built.took));
         self.evidence.builds.insert(variant.clone(), built.build);
-        let Some(binary) = built.binary else {
-            return Ok(());
-        };
-        for lesson in lessons {
-            self.test(variant, *lesson, &binary)?;
-        }
-        Ok(())
+        Ok(built.binary)
     }
 
     fn test(&mut self, variant: &Variant, lesson: u32, binary: &Binary) -> Result<()> {
@@ -208,10 +220,10 @@ impl<'a> Proof<'a> {
         match variant {
             Variant::Reference | Variant::Oracle => {}
             Variant::Snapshot(lesson) => tree = snapshot(self.course, &self.reference, *lesson)?,
+            Variant::Cut(lesson) => tree = cut(self.course, &self.reference, *lesson)?,
             Variant::Without(path) => {
-                for lesson in &self.course.lessons {
-                    let item: Option<&Item> = lesson.items.iter().find(|item| item.path == *path);
-                    if let Some(item) = item {
+                for lesson in self.course.with_drafts() {
+                    if let Some(item) = lesson.items.iter().find(|item| item.path == *path) {
                         lesson.blank(&mut tree, item)?;
                     }
                 }

@@ -265,6 +265,100 @@ fn a_lesson_without_a_test_target() {
     assert_one_defect(&boat.prove(&["2"]), &["lesson 02: no tests", "no [[test]] named lesson-02"]);
 }
 
+/// A neutral body for [`Boat::draft`] that is another than the reference's, and with which the boat moves.
+const OARS: &str = "crate::oar::strokes(1) < 100";
+
+#[test]
+fn the_cut_is_checked_with_the_drafts_and_shows_nothing_of_them() {
+    let boat = Boat::new("draft");
+    boat.draft(OARS);
+    let proof = boat.prove(&[]);
+    assert!(proof.success, "{}\n{}", proof.output, proof.errors);
+    assert!(proof.output.contains("proved: 2 lessons, 4 tests, 3 items"), "{}", proof.output);
+    let line = "cut: 4 snapshots build, sandbox runs on each; drafts: 1 knock-out builds, sandbox runs on it";
+    assert!(proof.output.contains(line), "{}", proof.output);
+    assert!(proof.output.contains("the cut at lesson 03 builds"), "{}", proof.output);
+    assert!(!proof.output.contains("Sail"), "{}", proof.output);
+    assert!(!boat.read("target/prove/matrix.json").contains("Sail"));
+    let again = boat.prove(&["3"]);
+    assert!(again.success, "{}\n{}", again.output, again.errors);
+    assert!(again.output.contains("cut: 1 snapshot builds"), "{}", again.output);
+    assert!(!again.output.contains(" s)"), "a second proof did something again:\n{}", again.output);
+}
+
+#[test]
+fn a_draft_whose_item_does_not_compile_when_blank() {
+    let boat = Boat::new("broken-draft");
+    boat.draft("42");
+    let words = [
+        "lesson 03: does not compile: the neutral body of `hull::sails`",
+        "the cut at lesson 00, the cut at lesson 01 and 3 more",
+        "E0308",
+        "Mend it in lessons/03-sail/lesson.toml",
+    ];
+    let proof = boat.prove(&[]);
+    assert_one_defect(&proof, &words);
+    assert!(proof.output.contains("cut: 0 of 4 snapshots build, sandbox runs on 0"), "{}", proof.output);
+}
+
+#[test]
+fn a_draft_whose_item_warns_when_blank() {
+    let boat = Boat::new("warning-draft");
+    boat.draft("\"x\".parse::<u32>(); 1 + 1 == 2");
+    let words =
+        ["lesson 03: warning: the neutral body of `hull::sails`", "unused `Result` that must be used"];
+    assert_one_defect(&boat.prove(&["3"]), &words);
+}
+
+#[test]
+fn a_draft_with_whose_item_blank_no_sandbox_runs() {
+    let boat = Boat::new("sunk-draft");
+    boat.draft("false");
+    let proof = boat.prove(&[]);
+    let defects = proof.defects();
+    assert_eq!(defects.len(), 2, "{defects:?}");
+    let knock_out =
+        "lesson 03: sandbox does not run on the finished runtime without `hull::sails`: `coracle sandbox ";
+    assert!(defects.iter().any(|defect| defect.starts_with(knock_out)), "{defects:?}");
+    let cut = "lesson 03: sandbox does not run on the cut at lesson 03 and 3 more: `coracle sandbox ";
+    assert!(defects.iter().any(|defect| defect.starts_with(cut)), "{defects:?}");
+    assert!(defects.iter().all(|defect| defect.contains("ended with exit status: 101")), "{defects:?}");
+    assert!(proof.errors.contains("not proved: 2 defects"), "{}", proof.errors);
+}
+
+#[test]
+fn a_test_that_needs_a_drafts_item_is_told() {
+    let boat = Boat::new("needy-test");
+    boat.draft(OARS);
+    boat.edit("crates/coracle/src/hull.rs", "people + 1", "people + u32::from(hoisted())");
+    let hull = boat.read("crates/coracle/src/hull.rs");
+    boat.edit(
+        "crates/coracle/src/hull.rs",
+        &hull,
+        &format!("{hull}\n/// Up.\npub fn hoisted() -> bool {{\n    true\n}}\n"),
+    );
+    boat.edit("lessons/03-sail/lesson.toml", "[items]\n", "[items]\n\"hull::hoisted\" = \"false\"\n");
+    let proof = boat.prove(&[]);
+    assert!(proof.success, "{}\n{}", proof.output, proof.errors);
+    let note = "note: lesson 01: `there_is_room_for_a_sheep` fails up to the cut at lesson 03 (it said: ";
+    assert!(proof.output.contains(note), "{}", proof.output);
+}
+
+#[test]
+fn a_starter_on_which_no_sandbox_runs() {
+    let boat = Boat::new("sunk-starter");
+    boat.edit(
+        "crates/coracle/src/main.rs",
+        "print();",
+        "print();\n    assert!(coracle::oar::strokes(1) > 0);",
+    );
+    let words = [
+        "lesson 02: sandbox does not run on the starter of lesson 02",
+        "mend it in lessons/02-row/lesson.toml",
+    ];
+    assert!(boat.prove(&[]).defects().iter().any(|defect| words.iter().all(|word| defect.contains(word))));
+}
+
 #[test]
 fn a_tree_with_open_items_is_not_the_reference() {
     let boat = Boat::new("open");

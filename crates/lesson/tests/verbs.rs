@@ -271,3 +271,26 @@ fn a_clone_of_a_learners_branch_knows_its_reference() {
     assert_eq!(mini.git(&["diff", "main", "--stat"]), "");
     assert!(mini.does(&[]).contains("Every function is written"));
 }
+
+#[test]
+fn a_lesson_in_the_making_is_nowhere_to_be_seen() {
+    let mini = Mini::cloned();
+    mini.edit(
+        BOAT,
+        "/// Bails.",
+        "/// Sails.\npub fn sail(wind: u32) -> u32 {\n    wind * 2\n}\n\n/// Bails.",
+    );
+    let draft = "title = \"Sailing\"\nminutes = 1\nstars = 1\n[items]\n\"boat::sail\" = \"0\"\n";
+    mini.write("lessons/03-sailing/lesson.toml", draft);
+    mini.commit("A lesson in the making");
+    assert!(mini.does(&["start"]).contains("4 functions"));
+    assert!(mini.text(BOAT).contains("wind * 2"));
+    let status = mini.does(&[]);
+    assert!(status.contains("Bailing") && !status.contains("Sailing"), "{status}");
+    for arguments in [&["hint", "3"], &["solve", "3"], &["reset", "3"], &["test", "3"]] {
+        assert!(mini.refuses(arguments).contains("there is no lesson 3"), "{arguments:?}");
+    }
+    mini.does(&["solve", "1"]);
+    mini.does(&["solve", "2"]);
+    assert!(!mini.text(LIB).contains("#![allow"));
+}

@@ -28,6 +28,7 @@ Reports the world it sees as one line of JSON. With an action it does one thing 
   syscall NR [ARG...] make a system call by number, with up to six numbers
   escape CANARY       the classic escape from a chroot: try to read that file outside
   sleep SECONDS       sleep, then report
+  spin SECONDS        report, then compute for that long
 ";
 
 /// What the probe is asked for.
@@ -48,6 +49,7 @@ pub(crate) enum Command {
     Syscall(i64, [i64; 6]),
     Escape(PathBuf),
     Sleep(Duration),
+    Spin(Duration),
 }
 
 impl Command {
@@ -71,6 +73,7 @@ impl Command {
             ("syscall", [number, args @ ..]) => Command::Syscall(integer(number)?, integers(args)?),
             ("escape", [canary]) => Command::Escape(canary.into()),
             ("sleep", [seconds]) => Command::Sleep(Duration::try_from_secs_f64(parse(seconds)?).ok()?),
+            ("spin", [seconds]) => Command::Spin(Duration::try_from_secs_f64(parse(seconds)?).ok()?),
             _ => return None,
         })
     }

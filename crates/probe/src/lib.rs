@@ -59,6 +59,13 @@ pub fn main() -> ExitCode {
         Command::Syscall(number, args) => report(actions::syscall(number, args)),
         Command::Escape(canary) => report(actions::escape(&canary)),
         Command::Sleep(time) => report(actions::sleep(time)),
+        Command::Spin(time) => {
+            report(actions::done("spin"));
+            let end = std::time::Instant::now() + time;
+            while std::time::Instant::now() < end {
+                std::hint::spin_loop();
+            }
+        }
     }
     ExitCode::SUCCESS
 }

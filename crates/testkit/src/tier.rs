@@ -48,6 +48,9 @@ fn ask(name: &str) -> Result<(), Missing> {
         "root" => root(),
         "strace" => strace(),
         "engine" => engine(),
+        "vm" => vm(),
+        "busybox" => busybox(),
+        "runc" | "crun" => other_runtime(name),
         other => panic!("{other} is no tier"),
     }
 }
@@ -136,6 +139,39 @@ pub fn engine() -> Result<(), Missing> {
     found
         .then_some(())
         .ok_or_else(|| missing("an engine", "none is in PATH".into(), "install the package podman"))
+}
+
+/// A machine with control groups of version 2 alone: `$CORACLE_VM` is the prefix that runs a command in one.
+///
+/// # Errors
+/// What is missing.
+pub fn vm() -> Result<(), Missing> {
+    let set = std::env::var("CORACLE_VM").is_ok_and(|prefix| !prefix.trim().is_empty());
+    set.then_some(()).ok_or_else(|| {
+        let why = "CORACLE_VM is not set".to_owned();
+        missing(
+            "a machine with cgroup v2 alone",
+            why,
+            "set CORACLE_VM to a command that runs one in such a machine",
+        )
+    })
+}
+
+/// A static BusyBox, installed or fetched.
+///
+/// # Errors
+/// What is missing.
+pub fn busybox() -> Result<(), Missing> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/fetch-busybox");
+    tried(&mut Command::new(script), "a static BusyBox", "install the package busybox-static")
+}
+
+/// Another OCI runtime, to compare with.
+///
+/// # Errors
+/// What is missing.
+pub fn other_runtime(name: &str) -> Result<(), Missing> {
+    tried(Command::new(name).arg("--version"), name, &format!("install the package {name}"))
 }
 
 /// The file that a program's name means.

@@ -140,6 +140,7 @@ pub(crate) fn course(more: &[(&str, &str)]) -> (TempDir, anyhow::Result<Course>)
         ("crates/coracle/src/deep/mod.rs", "pub mod hold;\n"),
         ("crates/coracle/src/deep/hold.rs", HOLD),
         ("lessons/01-boats/lesson.toml", MANIFEST),
+        ("lessons/01-boats/tests.rs", ""),
         ("lessons/00-setup/lesson.toml", "title = \"Set-up\"\nminutes = 5\nstars = 1\n"),
         ("lessons/shims/probe.rs", ""),
     ];

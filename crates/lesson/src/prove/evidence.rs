@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub(super) enum Variant {
     /// The starter of a lesson: items of this lesson and of later ones are blank.
     Snapshot(u32),
+    /// The starter of a lesson as it will be once the drafts are lessons: their items >= the number are blank too.
+    Cut(u32),
     /// The finished runtime.
     Reference,
     /// The finished runtime with one item blank.
@@ -25,6 +27,7 @@ impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Variant::Snapshot(lesson) => write!(f, "the starter of lesson {lesson:02}"),
+            Variant::Cut(lesson) => write!(f, "the cut at lesson {lesson:02}"),
             Variant::Reference => write!(f, "the finished runtime"),
             Variant::Without(item) => write!(f, "the finished runtime without `{item}`"),
             Variant::Wrong { test, .. } => {
@@ -135,6 +138,8 @@ pub(super) struct Evidence {
     pub programs: BTreeSet<u32>,
     pub builds: BTreeMap<Variant, Build>,
     pub runs: BTreeMap<(Variant, u32), Ran>,
+    /// Whether `sandbox` runs a program on a variant; if not, how it failed.
+    pub sandboxes: BTreeMap<Variant, Result<(), String>>,
     /// The later items that a test of a lesson turned out to need.
     pub needs: BTreeMap<(u32, String), Vec<String>>,
     /// The other runtime's version line, where one is installed.

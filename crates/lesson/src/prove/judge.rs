@@ -1,6 +1,7 @@
 //! The judgement: from what was seen to the defects of the course. Nothing here runs anything.
 
 mod build;
+mod cut;
 mod knockout;
 mod oracle;
 mod order;
@@ -65,11 +66,13 @@ pub(super) fn judge(course: &Course, chosen: &BTreeSet<u32>, evidence: &Evidence
     let case = Case { course, evidence, strict };
     let mut found = Judgement::default();
     build::judge(&case, &mut found);
+    cut::sandboxes(&case, &mut found);
     for lesson in &course.lessons {
         if evidence.programs.contains(&lesson.number) {
             // Lessons before a chosen one were run too: their order is part of what was asked.
             programs(&case, lesson, &mut found);
             order::judge(&case, lesson, &mut found);
+            cut::tests(&case, lesson, &mut found);
         }
         if !chosen.contains(&lesson.number) {
             continue;
@@ -196,12 +199,12 @@ impl Case<'_> {
     /// The lesson that owns an item.
     fn owner(&self, item: &str) -> Option<u32> {
         let owns = |lesson: &&Lesson| lesson.items.iter().any(|owned| owned.path == item);
-        self.course.lessons.iter().find(owns).map(|lesson| lesson.number)
+        self.course.with_drafts().into_iter().find(owns).map(|lesson| lesson.number)
     }
 
     /// The manifest as the author types it.
     fn manifest(&self, lesson: u32) -> String {
-        let found = self.course.lessons.iter().find(|candidate| candidate.number == lesson);
+        let found = self.course.with_drafts().into_iter().find(|candidate| candidate.number == lesson);
         format!("lessons/{}/lesson.toml", found.map(Lesson::folder).unwrap_or_default())
     }
 }

@@ -23,7 +23,7 @@ const STUCK: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(super) struct Programs {
     pub tests: BTreeMap<u32, Binary>,
-    probe: Option<Binary>,
+    pub probe: Option<Binary>,
     /// Where cargo runs a package's tests.
     folder: PathBuf,
     /// What a verdict may depend on beside the programs.
@@ -143,7 +143,7 @@ fn verdicts(output: &Output, lines: &str) -> Ran {
 }
 
 /// The output of a command, or `None` where it had to be killed.
-fn output_within(mut command: Command, limit: Duration) -> Result<Option<Output>> {
+pub(super) fn output_within(mut command: Command, limit: Duration) -> Result<Option<Output>> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().with_context(|| format!("starting {}", command.get_program().display()))?;
     let pid = Pid::from_raw(child.id().cast_signed());
@@ -152,7 +152,7 @@ fn output_within(mut command: Command, limit: Duration) -> Result<Option<Output>
     let output = match end.recv_timeout(limit) {
         Ok(output) => Some(output?),
         Err(_) => {
-            kill(pid, Signal::SIGKILL).context("killing a test program that does not end")?;
+            kill(pid, Signal::SIGKILL).context("killing a program that does not end")?;
             None
         }
     };
@@ -162,7 +162,7 @@ fn output_within(mut command: Command, limit: Duration) -> Result<Option<Output>
 }
 
 /// What decides on this machine which tests can run: the user, the kernel.
-fn machine() -> u64 {
+pub(super) fn machine() -> u64 {
     let kernel = nix::sys::utsname::uname().map(|names| names.release().to_owned());
     hash_of(&(nix::unistd::geteuid().as_raw(), kernel.unwrap_or_default()))
 }

@@ -261,7 +261,7 @@ fn diagnostic(course: &Course, tree: &Tree, rustc: &Rustc) -> Option<Diagnostic>
         return Some(Diagnostic { message, place: String::new(), item: None });
     };
     let file = span.file_name.strip_prefix("crates/coracle/src").ok();
-    let mut items = course.lessons.iter().flat_map(|lesson| &lesson.items);
+    let mut items = course.with_drafts().into_iter().flat_map(|lesson| &lesson.items);
     let item = items.find(|item| {
         tree.locate(&item.path)
             .is_ok_and(|found| Some(found.file.as_path()) == file && found.span.contains(&span.byte_start))

@@ -37,6 +37,20 @@ impl Boat {
         fs::write(self.root.join(file), text.replacen(old, new, 1)).unwrap();
     }
 
+    /// Adds a lesson in the making, 03, with the item `hull::sails` whose body is `true`. Without sails the boat stays
+    /// where it is, and the program fails.
+    pub(crate) fn draft(&self, neutral: &str) {
+        let sails = "/// Whether there are sails.\npub fn sails() -> bool {\n    true\n}\n";
+        let hull = self.read("crates/coracle/src/hull.rs");
+        fs::write(self.root.join("crates/coracle/src/hull.rs"), format!("{hull}\n{sails}")).unwrap();
+        self.edit("crates/coracle/src/main.rs", "print();", "print();\n    assert!(coracle::hull::sails());");
+        let manifest = format!(
+            "title = \"Sail\"\nminutes = 5\nstars = 1\nneeds = []\n\n[items]\n\"hull::sails\" = '''{neutral}'''\n"
+        );
+        fs::create_dir(self.root.join("lessons/03-sail")).unwrap();
+        fs::write(self.root.join("lessons/03-sail/lesson.toml"), manifest).unwrap();
+    }
+
     /// Gives lesson 01 the real testkit, resolved with the real Cargo.lock, so that nothing has to be fetched.
     pub(crate) fn take_testkit(&self) {
         let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

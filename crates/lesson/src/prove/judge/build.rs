@@ -1,4 +1,4 @@
-//! Builds: every variant compiles, every starter without a warning.
+//! Builds: every variant compiles, every starter and every knock-out of a draft without a warning.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,7 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Judgement) {
     for (variant, build) in &case.evidence.builds {
         let (broken, diagnostics) = match build {
             Build::Broken { errors } => (true, errors),
-            // In a knock-out dead code is expected.
-            Build::Built { warnings } if matches!(variant, Variant::Snapshot(_) | Variant::Reference) => {
-                (false, warnings)
-            }
+            Build::Built { warnings } if case.must_not_warn(variant) => (false, warnings),
             Build::Built { .. } => continue,
         };
         // What follows the first errors is mostly their echo.
@@ -72,11 +69,11 @@ fn complain(case: &Case<'_>, broken: bool, places: &[(&Variant, &Diagnostic)], f
         }
         (None, _) => {
             let lesson = match variant {
-                Variant::Snapshot(lesson) => *lesson,
+                Variant::Snapshot(lesson) | Variant::Cut(lesson) => *lesson,
                 _ => diagnostic.item.as_deref().and_then(|item| case.owner(item)).unwrap_or_default(),
             };
             let advice = match (variant, broken) {
-                (Variant::Snapshot(_), true) => {
+                (Variant::Snapshot(_) | Variant::Cut(_), true) => {
                     ". It is no blank body: something that stays uses what the starter lacks, a private helper of \
                      this lesson or a later one, perhaps"
                 }
@@ -98,9 +95,22 @@ fn variants(places: &[(&Variant, &Diagnostic)]) -> String {
 }
 
 impl Case<'_> {
+    /// A lesson's knock-outs are judged by its tests. A draft has none yet, so the compiler's word counts.
+    fn must_not_warn(&self, variant: &Variant) -> bool {
+        match variant {
+            Variant::Snapshot(_) | Variant::Cut(_) | Variant::Reference => true,
+            Variant::Without(path) => {
+                self.course.drafts.iter().flat_map(|draft| &draft.items).any(|item| item.path == *path)
+            }
+            Variant::Wrong { .. } | Variant::Oracle => false,
+        }
+    }
+
     fn blanks(&self, variant: &Variant, item: &str) -> bool {
         match variant {
-            Variant::Snapshot(lesson) => self.owner(item).is_some_and(|owner| owner >= *lesson),
+            Variant::Snapshot(lesson) | Variant::Cut(lesson) => {
+                self.owner(item).is_some_and(|owner| owner >= *lesson)
+            }
             Variant::Without(blank) => blank == item,
             _ => false,
         }

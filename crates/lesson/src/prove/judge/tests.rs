@@ -33,7 +33,7 @@ struct Case {
 impl Case {
     fn sound() -> Self {
         let lessons = [(1, "one"), (2, "two"), (3, "three")].map(|(number, item)| lesson(number, &[item]));
-        let course = Course { root: PathBuf::new(), lessons: lessons.into() };
+        let course = Course { root: PathBuf::new(), lessons: lessons.into(), drafts: Vec::new() };
         let mut case = Self { course, evidence: Evidence::default() };
         case.evidence.oracle = Some("runc".to_owned());
         for (number, item) in [(1, "one"), (2, "two"), (3, "three")] {
@@ -233,6 +233,22 @@ fn one_broken_body_is_one_defect_wherever_it_was_met() {
         "the starter of lesson 01, the starter of lesson 02 and 1 more",
         "three.rs:8",
     ]);
+}
+
+#[test]
+fn a_sandbox_that_never_runs_is_the_machine_s() {
+    let mut case = Case::sound();
+    for variant in [Variant::Reference, Variant::Cut(1)] {
+        case.evidence.sandboxes.insert(variant, Err("clone: EPERM".to_owned()));
+    }
+    let judgement = case.judge();
+    assert_eq!(judgement.defects, []);
+    assert!(
+        judgement.notes.iter().any(|note| note.contains("`sandbox` does not run") && note.contains("EPERM"))
+    );
+    assert_eq!(judge(&case.course, &[1].into(), &case.evidence, true).defects.len(), 1);
+    case.evidence.sandboxes.insert(Variant::Reference, Ok(()));
+    case.only_defect(&["lesson 01: sandbox does not run on the cut at lesson 01: clone: EPERM"]);
 }
 
 #[test]

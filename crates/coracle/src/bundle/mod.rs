@@ -1,0 +1,156 @@
+//! A bundle: `config.json` and a root filesystem, read into a [`Plan`].
+//!
+//! What a config says is in [`crate::config`]; whether it makes sense, the files here find, one a part of it. What a
+//! config asks for and we do not do is refused by name: a container without the lock that somebody asked for is worse
+//! than none.
+
+pub mod blame;
+pub mod cgroup;
+pub mod device;
+pub mod file;
+pub mod mapping;
+pub mod namespace;
+pub mod parse;
+pub mod process;
+pub mod refuse;
+pub mod root;
+pub mod version;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::explain::Explain;
+use crate::mount::Mount;
+use crate::namespace::{Kind, Namespaces};
+use crate::plan::{self, Plan};
+
+pub use process::{blamed_on, from_file, of_container, process};
+
+/// Reads the bundle in the folder `bundle` into a plan of a container `id`.
+///
+/// # Errors
+/// Names the file, or the property by its JSON pointer.
+pub fn load(bundle: &Path, id: &str, explain: &Explain) -> Result<Plan> {
+    plan::check_id(id)?;
+    let (folder, bundle) = file::folder(bundle)?;
+    let text = file::config(&folder, &bundle)?;
+    let config = parse::config(&text, &bundle.join(file::CONFIG), explain)?;
+    let mut plan = plan_of(&config, id, explain)?;
+    if plan.namespaces.has(Kind::Mount) {
+        plan.rootfs = Some(root::rootfs(&config, &folder, &bundle)?);
+        inside(&mut plan, &config, &bundle)?;
+    } else {
+        tell_of_what_is_skipped(&config, explain);
+    }
+    Ok(Plan { bundle, config: text.into_bytes(), ..plan })
+}
+
+/// The plan without what needs a root filesystem.
+fn plan_of(config: &Config, id: &str, explain: &Explain) -> Result<Plan> {
+    refuse::in_config(config)?;
+    let process = process(&config.process, "/process", explain)?;
+    let namespaces = namespace::namespaces(&config.linux.namespaces)?;
+    let mappings = mapping::mappings(&config.linux, &namespaces, explain)?;
+    mapping::check_identity(&mappings, &process.user)?;
+    Ok(Plan {
+        id: id.to_owned(),
+        bundle: PathBuf::new(),
+        config: Vec::new(),
+        annotations: annotations(config)?,
+        hostname: name("/hostname", config.hostname.as_deref(), &namespaces)?,
+        domainname: name("/domainname", config.domainname.as_deref(), &namespaces)?,
+        namespaces,
+        mappings,
+        rootfs: None,
+        mounts: Vec::new(),
+        devices: Vec::new(),
+        masked: Vec::new(),
+        read_only: Vec::new(),
+        cgroup: Some(cgroup::plan(&config.linux, id, explain)?),
+        process,
+        reaper: false,
+    })
+}
+
+/// Adds what is mounted, made and covered inside of the root filesystem.
+fn inside(plan: &mut Plan, config: &Config, bundle: &Path) -> Result<()> {
+    plan.mounts = mounts(config)?;
+    plan.mounts.iter_mut().for_each(|mount| mount.begin_at(bundle));
+    if crate::device::are_wanted(&plan.mounts) {
+        plan.devices = device::devices(&config.linux.devices)?;
+    }
+    plan.masked = paths("/linux/maskedPaths", &config.linux.masked_paths)?;
+    plan.read_only = paths("/linux/readonlyPaths", &config.linux.readonly_paths)?;
+    Ok(())
+}
+
+/// Without a new mount namespace, all that is inside of a root filesystem is somebody else's, or the host's.
+fn tell_of_what_is_skipped(config: &Config, explain: &Explain) {
+    let linux = &config.linux;
+    let skipped: Vec<_> = [
+        ("/root", config.root.is_some()),
+        ("/mounts", !config.mounts.is_empty()),
+        ("/linux/devices", !linux.devices.is_empty()),
+        ("/linux/maskedPaths", !linux.masked_paths.is_empty()),
+        ("/linux/readonlyPaths", !linux.readonly_paths.is_empty()),
+        ("/linux/rootfsPropagation", linux.rootfs_propagation.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(pointer, is_there)| is_there.then_some(pointer))
+    .collect();
+    if !skipped.is_empty() {
+        explain.warn(&format!("no new mount namespace: {} ignored", skipped.join(", ")));
+    }
+}
+
+fn annotations(config: &Config) -> Result<BTreeMap<String, String>> {
+    match config.annotations.contains_key("") {
+        true => Err(wrong("/annotations", "has an empty key")),
+        false => Ok(config.annotations.clone()),
+    }
+}
+
+/// A name of the UTS namespace; an empty one is none.
+fn name(pointer: &str, name: Option<&str>, namespaces: &Namespaces) -> Result<Option<String>> {
+    let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
+    if !namespaces.own().any(|kind| kind == Kind::Uts) {
+        return Err(wrong(
+            pointer,
+            "needs a uts namespace in /linux/namespaces: it would be the host's name",
+        ));
+    }
+    if name.len() > 64 {
+        return Err(wrong(pointer, "is longer than the 64 bytes that the kernel takes"));
+    }
+    if name.contains('\0') {
+        return Err(wrong(pointer, "has a NUL byte in it"));
+    }
+    Ok(Some(name.to_owned()))
+}
+
+fn mounts(config: &Config) -> Result<Vec<Mount>> {
+    let listed = config.mounts.iter().enumerate();
+    listed
+        .map(|(n, mount)| {
+            Mount::from_spec(mount)
+                .map_err(|found| wrong(format!("/mounts/{n}{}", found.pointer), found.problem))
+        })
+        .collect()
+}
+
+/// Absolute paths inside of the container.
+fn paths(pointer: &str, listed: &[String]) -> Result<Vec<PathBuf>> {
+    let path = |(n, text): (usize, &String)| match text.as_str() {
+        text if text.contains('\0') => Err(wrong(format!("{pointer}/{n}"), "has a NUL byte in it")),
+        text if text.starts_with('/') => Ok(PathBuf::from(text)),
+        text => Err(wrong(format!("{pointer}/{n}"), format!("{text:?} must be an absolute path"))),
+    };
+    listed.iter().enumerate().map(path).collect()
+}
+
+/// What is wrong with the property at `pointer`.
+fn wrong(pointer: impl Into<String>, problem: impl Into<String>) -> Error {
+    Error::Config { pointer: pointer.into(), problem: problem.into() }
+}

@@ -1,0 +1,58 @@
+//! From text to a config: read once where all is well, with a good message where it is not.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::file::broken;
+use super::{blame, version};
+use crate::config::{Config, Process};
+use crate::error::Result;
+use crate::explain::Explain;
+
+/// Reads a config, the text of `file`.
+///
+/// # Errors
+/// Line and column of what is no JSON; the JSON pointer of what has the wrong type, or is missing.
+pub fn config(text: &str, file: &Path, explain: &Explain) -> Result<Config> {
+    let mut config: Config = read(text, file)?;
+    if version::check(&config.oci_version)? == 0 {
+        explain.warn(&format!(
+            "/ociVersion: {}, an old one: what later versions no longer have, such as /platform, is ignored",
+            config.oci_version
+        ));
+        take_flat_capabilities(&mut config.process, explain);
+    }
+    Ok(config)
+}
+
+/// Reads a process object, the text of `file`, as `exec --process` is given one.
+///
+/// # Errors
+/// As [`config`].
+pub fn process(text: &str, file: &Path) -> Result<Process> {
+    read(text, file)
+}
+
+fn read<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| {
+        // The first error may be one of meaning, with one of JSON behind it; that one is what to mend first.
+        let json = if error.is_data() { serde_json::from_str::<Value>(text).err() } else { None };
+        match json.as_ref().or((!error.is_data()).then_some(&error)) {
+            Some(error) => broken(file, format!("is no valid JSON: {error}")),
+            None => blame::blame(text, &error),
+        }
+    })
+}
+
+/// Before 1.0 there was one list for four sets.
+fn take_flat_capabilities(process: &mut Process, explain: &Explain) {
+    if let Some(capabilities) = process.capabilities.as_mut().filter(|asked| asked.flat) {
+        explain.warn(
+            "/process/capabilities: one list, as before version 1.0: read as bounding, effective, inheritable and \
+             permitted",
+        );
+        capabilities.flat = false;
+    }
+}

@@ -1,0 +1,233 @@
+//! Control groups: limits that bite (cgroups(7)).
+//!
+//! A control group is a folder; its limits are files in it; a process is in it when `cgroup.procs` says so. Version 2
+//! has one tree of folders, version 1 a tree (a hierarchy) for each controller or few. Both may be there at once, and a
+//! container is in a folder of each: what asks "which processes are yours" may ask in any of them.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, PathBuf};
+
+use nix::errno::Errno;
+use nix::unistd::{Gid, Uid, chown};
+use oci_spec::runtime::LinuxResources;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::sys;
+
+mod cpu;
+mod cpuset;
+mod devices;
+mod folder;
+mod freezer;
+mod hierarchy;
+mod kill;
+mod limits;
+mod memory;
+mod pids;
+mod remove;
+mod v1;
+mod v2;
+
+pub use devices::{Access, Rule, rules};
+pub use limits::check;
+
+/// The control group that a container asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Its path. An absolute one is below the root of every hierarchy. A relative one is below the runtime's own group
+    /// on version 1, and beside it on version 2, where a group that limits its children may hold no process.
+    pub path: PathBuf,
+    /// Its limits, as [`check`] lets them pass.
+    pub resources: LinuxResources,
+    /// Whether the container may do without, where we may not make one: nobody asked for it by path or limit.
+    pub optional: bool,
+}
+
+/// The control group of a container, in each hierarchy of this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cgroup {
+    /// The folders, each with the names of the controllers there (empty: version 2).
+    pub folders: Vec<Folder>,
+    /// Whether it is another container's, which this one joins: then its limits, its other processes and its end are
+    /// none of our business.
+    #[serde(default)]
+    pub shared: bool,
+}
+
+/// A folder of a control group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Folder {
+    /// The controllers of this hierarchy of version 1, or `name=systemd`; empty for version 2.
+    pub controllers: Vec<String>,
+    /// The hierarchy's mount point.
+    pub mount: PathBuf,
+    /// The folder.
+    pub path: PathBuf,
+}
+
+/// Where the control group of `plan` will be: what to note down before it is made. What is noted down may be killed and
+/// removed later, so one that somebody asked for by path is looked at first: the root, or a group with processes in it,
+/// never becomes a container's. Only a container that joins another one (`joining`: some of its namespaces) may join
+/// that one's group as well.
+///
+/// # Errors
+/// [`Error::Config`] where no hierarchy is mounted and the control group is not optional, or for the root; `EBUSY` for
+/// a group that holds processes; those of reading `/proc/self/mountinfo`.
+pub fn locate(plan: &Plan, joining: bool) -> Result<Cgroup> {
+    if !plan.path.components().any(|part| matches!(part, Component::Normal(_))) {
+        return Err(limits::wrong("/linux/cgroupsPath", "must name a group below the root"));
+    }
+    let hierarchies = hierarchy::mounted(plan.path.is_relative())?;
+    if hierarchies.is_empty() && !plan.optional {
+        return Err(limits::wrong(
+            "/linux/cgroupsPath and /linux/resources",
+            "no control groups are mounted here; mount them (mount -t cgroup2 cgroup2 /sys/fs/cgroup), or ask for \
+             neither",
+        ));
+    }
+    let own = if plan.path.is_relative() { hierarchy::own_groups()? } else { String::new() };
+    let folder = |hierarchy: hierarchy::Hierarchy| Folder {
+        path: hierarchy.folder(&plan.path, &own),
+        mount: hierarchy.mount,
+        controllers: hierarchy.controllers,
+    };
+    let folders: Vec<Folder> = hierarchies.into_iter().map(folder).collect();
+    let mut shared = false;
+    if !plan.optional {
+        match folders.iter().try_for_each(folder::must_be_empty) {
+            Err(error) if joining && error.errno() == Some(Errno::EBUSY) => shared = true,
+            other => other?,
+        }
+    }
+    Ok(Cgroup { folders, shared })
+}
+
+/// The way into a control group's folders of version 1; empty where there are none.
+#[derive(Debug, Default)]
+pub struct Doors {
+    tasks: Vec<OwnedFd>,
+}
+
+impl Doors {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Their descriptors.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.tasks.iter().map(AsFd::as_fd)
+    }
+
+    /// Puts the calling process, which has one thread, into the folders. The caller closes the
+    /// descriptors ([`sys::close_all_but`]) before anything of the container's is touched.
+    ///
+    /// # Errors
+    /// Those of write(2) on the file `tasks`: `ENOSPC` for a cpuset without CPU or memory node.
+    pub fn enter(&self) -> Result<()> {
+        self.tasks.iter().try_for_each(|tasks| v1::enter(tasks.as_fd()))
+    }
+
+    /// Leaves them to be closed with all other descriptors, or by the end of the process.
+    pub fn leave_open(self) {
+        sys::leave_open(self.tasks);
+    }
+}
+
+impl Cgroup {
+    /// Makes the folders and sets the limits, before any process is in. One that exists and is empty is used; no
+    /// process may be in it, and it may not be frozen. On an error, what it made is gone again, and there is nothing to
+    /// [`Cgroup::remove`]. Where the plan's control group is optional and we may not make it, `self` has no folder
+    /// afterwards. One that is shared is there already, and keeps its limits.
+    ///
+    /// # Errors
+    /// A controller that is missing, by its JSON pointer; `EBUSY` for a group that holds processes or is frozen;
+    /// what the kernel refuses, with file and value.
+    pub fn create(&mut self, plan: &Plan) -> Result<()> {
+        if self.shared {
+            return Ok(());
+        }
+        let mut made = Vec::new();
+        let Err(error) = self.make(plan, &mut made) else { return Ok(()) };
+        for folder in made.iter().rev() {
+            // Somebody else may have put a group of theirs into a parent of ours by now: then it stays.
+            let _ = std::fs::remove_dir(folder);
+        }
+        let forbidden = [Errno::EACCES, Errno::EPERM, Errno::EROFS];
+        if plan.optional && error.errno().is_some_and(|errno| forbidden.contains(&errno)) {
+            self.folders.clear();
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    fn make(&self, plan: &Plan, made: &mut Vec<PathBuf>) -> Result<()> {
+        let needed = limits::needed(&plan.resources);
+        self.find_controllers(&needed)?;
+        for folder in &self.folders {
+            if folder.is_v2() {
+                // Beside version 1, whose hierarchies hold the controllers, only what is asked for.
+                let all = self.folders.len() == 1;
+                let here: Vec<_> = needed.iter().filter(|need| self.v1(need.controller).is_none()).collect();
+                v2::make(folder, &here, all, made)?;
+            } else {
+                v1::make(folder, made)?;
+            }
+        }
+        limits::set(self, &plan.resources)
+    }
+
+    /// The folder to be born in (clone3(2), CLONE_INTO_CGROUP): that of version 2, if there is one. The caller closes
+    /// it; nobody may be left who has it open in the container.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    pub fn birthplace(&self) -> Result<Option<OwnedFd>> {
+        self.v2().map(v2::open_folder).transpose()
+    }
+
+    /// The way into the folders of version 1 hierarchies, in which nobody can be born: opened by who may, for a process
+    /// that goes in itself ([`Doors::enter`]).
+    ///
+    /// # Errors
+    /// Those of open(2): `EACCES` without the right, `ENOENT` where the group is gone.
+    pub fn doors(&self) -> Result<Doors> {
+        let v1 = self.folders.iter().filter(|folder| !folder.is_v2());
+        Ok(Doors { tasks: v1.map(v1::open_door).collect::<Result<_>>()? })
+    }
+
+    /// Gives the folder of version 2 to the owner of the container's user namespace, so that its processes may make
+    /// groups below it (runtime-spec, config-linux.md, "Cgroup ownership"). Its limits stay ours: only the folder and
+    /// the files that cgroups(7) lists for delegation change hands.
+    ///
+    /// # Errors
+    /// Those of chown(2).
+    pub fn delegate(&self, uid: Uid, gid: Gid) -> Result<()> {
+        let Some(folder) = self.v2() else { return Ok(()) };
+        for file in ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
+            let path = folder.path.join(file);
+            chown(&path, Some(uid), Some(gid))
+                .map_err(Error::refused(format!("chown {}", path.display())))?;
+        }
+        Ok(())
+    }
+
+    /// The folder of version 2.
+    fn v2(&self) -> Option<&Folder> {
+        self.folders.iter().find(|folder| folder.is_v2())
+    }
+
+    /// The folder of version 1 that has this controller.
+    fn v1(&self, controller: &str) -> Option<&Folder> {
+        self.folders.iter().find(|folder| folder.controllers.iter().any(|name| name == controller))
+    }
+
+    /// Refuses what no hierarchy could do.
+    fn find_controllers(&self, needed: &[limits::Need]) -> Result<()> {
+        match needed.iter().find(|need| self.v1(need.controller).is_none() && self.v2().is_none()) {
+            Some(need) => Err(need.missing("no hierarchy on this machine")),
+            None => Ok(()),
+        }
+    }
+}

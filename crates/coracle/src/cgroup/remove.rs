@@ -1,0 +1,84 @@
+//! The end of a control group.
+
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::libc::SIGKILL;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::{Cgroup, folder, freezer};
+use crate::error::{Error, Result};
+
+/// How long a killed process may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Cgroup {
+    /// Kills what is left in it and removes it, with the groups below it. One that is gone already is no error, and one
+    /// that is shared is let be.
+    ///
+    /// # Errors
+    /// `EBUSY` where a process does not go.
+    pub fn remove(&self) -> Result<()> {
+        if self.shared {
+            return Ok(());
+        }
+        for folder in &self.folders {
+            match remove_folder(&folder.path) {
+                Err(error) if error.errno() == Some(Errno::EBUSY) => {
+                    self.empty()?;
+                    remove_tree(&folder.path)?;
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills what is in it and waits for the end of the last one.
+    fn empty(&self) -> Result<()> {
+        let ends = self.handles()?;
+        self.kill(SIGKILL)?;
+        if let Some(folder) = self.v2() {
+            folder::or_gone(freezer::await_event(folder, "populated 0"))?;
+            return Ok(());
+        }
+        let end = Instant::now() + PATIENCE;
+        for (_, pidfd) in &ends {
+            let left = PollTimeout::try_from(end.saturating_duration_since(Instant::now()));
+            let mut polled = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+            while poll(&mut polled, left.unwrap_or(PollTimeout::ZERO)) == Err(Errno::EINTR) {}
+        }
+        Ok(())
+    }
+}
+
+/// Removes a group without groups below it; one that is gone is no error.
+fn remove_folder(path: &Path) -> Result<()> {
+    folder::or_gone(std::fs::remove_dir(path).map_err(Error::io(format!("rmdir {}", path.display()))))
+        .map(drop)
+}
+
+/// Removes a group whose processes have ended, the groups below it first. The kernel takes a process out of its group
+/// a moment after its end can be seen, and tells nobody in version 1: so it is asked again, for a while.
+fn remove_tree(path: &Path) -> Result<()> {
+    for child in folder::or_gone(folder::children(path))?.unwrap_or_default() {
+        remove_tree(&child)?;
+    }
+    let end = Instant::now() + PATIENCE;
+    let mut pause = Duration::from_micros(100);
+    loop {
+        match remove_folder(path) {
+            Err(error) if error.errno() == Some(Errno::EBUSY) && Instant::now() < end => {}
+            other => {
+                return other.map_err(|error| {
+                    error
+                        .with_cure(Errno::EBUSY, "a process in it does not end; look for one in state D (ps)")
+                });
+            }
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}

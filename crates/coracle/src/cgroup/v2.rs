@@ -1,0 +1,98 @@
+//! Version 2: one hierarchy, in which each group says which controllers its children have.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
+use super::limits::{Need, wrong};
+use super::{Folder, folder};
+use crate::error::{Error, Result};
+
+/// What a container's group has a use for, limits or not: counting, and limits that come later.
+const USEFUL: [&str; 8] = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"];
+
+const INTERNAL: &str = "a group that has processes of its own cannot give controllers to those below it; \
+                        move them into a group of their own";
+
+/// Makes the folder in version 2, with its parents, and gives it its controllers: those that `needed` lists, and if
+/// `all` is so, whatever else is there. `made` takes what was not there before.
+///
+/// # Errors
+/// Those of mkdir(2); a controller that is missing, or cannot be given; `EBUSY` where the folder was there and is not
+/// empty, or is frozen.
+pub(super) fn make(folder: &Folder, needed: &[&Need], all: bool, made: &mut Vec<PathBuf>) -> Result<()> {
+    folder::make_path(folder, made, |group| {
+        if all || !needed.is_empty() { enable(group, needed, all) } else { Ok(()) }
+    })
+}
+
+/// Lets the children of `group` have controllers (cgroups(7), "Cgroups v2 subtree control").
+fn enable(group: &Path, needed: &[&Need], all: bool) -> Result<()> {
+    let available = folder::read_file(&group.join("cgroup.controllers"))?;
+    let available: Vec<&str> = available.split_whitespace().collect();
+    if let Some(need) = needed.iter().find(|need| !available.contains(&need.controller)) {
+        return Err(need.missing(&format!("not in {}", group.join("cgroup.controllers").display())));
+    }
+    let file = group.join("cgroup.subtree_control");
+    let enabled = folder::read_file(&file)?;
+    let is_needed = |name: &str| needed.iter().any(|need| need.controller == name);
+    let wanted: Vec<&str> = available
+        .into_iter()
+        .filter(|name| is_needed(name) || (all && USEFUL.contains(name)))
+        .filter(|name| !enabled.split_whitespace().any(|other| other == *name))
+        .collect();
+    let plus = |name: &str| format!("+{name}");
+    if wanted.is_empty()
+        || folder::write_file(&file, &wanted.iter().copied().map(plus).collect::<Vec<_>>().join(" ")).is_ok()
+    {
+        return Ok(());
+    }
+    // One that cannot be had spoils the whole line. What nobody asked for may be missing.
+    for name in wanted {
+        match folder::write_file(&file, &plus(name)) {
+            Err(error) if is_needed(name) => return Err(error.with_cure(Errno::EBUSY, INTERNAL)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Writes the files that `/linux/resources/unified` names, in the order of their names. Of a value with several lines
+/// each is written by itself: a file such as `io.max` takes one entry at a time.
+///
+/// # Errors
+/// What the kernel says to a value.
+pub(super) fn set_unified(folder: &Folder, unified: &HashMap<String, String>) -> Result<()> {
+    let mut files: Vec<_> = unified.iter().collect();
+    files.sort();
+    for (file, value) in files {
+        for line in value.lines() {
+            folder.write(file, line).map_err(|error| match error.errno() {
+                Some(Errno::ENOENT) => missing_file(file),
+                _ => error,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn missing_file(file: &str) -> Error {
+    let controller = file.split_once('.').map_or(file, |(controller, _)| controller);
+    let problem = format!(
+        "there is no such file: the controller {controller:?} is missing in version 2 here, or has no such limit"
+    );
+    wrong(format!("/linux/resources/unified/{file}"), problem)
+}
+
+/// Opens the folder, to be born in (clone3(2)) or to attach a program to (bpf(2)).
+///
+/// # Errors
+/// Those of open(2).
+pub(super) fn open_folder(folder: &Folder) -> Result<OwnedFd> {
+    open(&folder.path, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+        .map_err(Error::refused(format!("open {}", folder.path.display())))
+}

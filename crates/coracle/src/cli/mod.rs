@@ -1,0 +1,217 @@
+//! The command line: options to a plan, a plan to a verb, an outcome to an exit code.
+
+mod args;
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use clap::{CommandFactory, Parser};
+
+use crate::create::{self, Manner};
+use crate::error::{Error, Result};
+use crate::explain::{self, Explain};
+use crate::log::Log;
+use crate::plan::Plan;
+use crate::run::{self, After};
+use crate::{
+    bundle, delete, exec, features, kill, list, pause, ps, sandbox, seal, signal, spec, start, state, sys,
+};
+
+use args::{Cli, Create, Exec, Sandbox, Verb};
+
+/// What an exec ends with that could not begin: no program's status, and not the 1 of all else.
+const NOT_EXECUTED: u8 = 255;
+
+/// The command line, for those who describe it.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// The entry point of the binary. Returns the exit code to end with.
+pub fn main() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help and version go to standard output, and are no failure.
+            let _ = told.print();
+            return told.use_stderr().into();
+        }
+    };
+    let failure = if matches!(cli.verb, Verb::Exec(_)) { NOT_EXECUTED } else { 1 };
+    // First of all, for this program begins once more then.
+    let sealed = if makes_processes(&cli.verb) { seal(&cli) } else { Ok(()) };
+    let begun = sys::begin().map_err(Error::refused("open /dev/null"));
+    let explain = match begun.and_then(|()| narration(&cli)) {
+        Ok(explain) => explain,
+        Err(error) => return tell(&error, &Explain::silent(), 1),
+    };
+    match sealed.and_then(|()| act(cli, &explain)) {
+        Ok(code) => code,
+        Err(error) => tell(&error, &explain, failure),
+    }
+}
+
+/// Whether a container will see this process, if only for a moment.
+fn makes_processes(verb: &Verb) -> bool {
+    matches!(verb, Verb::Sandbox(_) | Verb::Create(_) | Verb::Run { .. } | Verb::Exec(_))
+}
+
+fn seal(cli: &Cli) -> Result<()> {
+    seal::seal(|| {
+        // Where standard error is not open, there is nobody to tell.
+        if cli.explain
+            && let Ok(explain) = Explain::to_stderr()
+        {
+            explain.last_step(&explain::SEAL);
+        }
+    })
+}
+
+fn narration(cli: &Cli) -> Result<Explain> {
+    let log = cli.log.as_deref().map(|path| Log::open(path, cli.log_format)).transpose()?;
+    let explain = if cli.explain { Explain::to_stderr()? } else { Explain::silent() };
+    Ok(explain.with_log(log))
+}
+
+fn tell(error: &Error, explain: &Explain, code: u8) -> u8 {
+    explain.error(&error.to_string());
+    // Where nobody can be told, the exit code still tells.
+    let _ = writeln!(std::io::stderr(), "coracle: error: {error}");
+    code
+}
+
+fn act(cli: Cli, explain: &Explain) -> Result<u8> {
+    let root = cli.root.unwrap_or_else(state::default_root);
+    match cli.verb {
+        Verb::Sandbox(wish) => {
+            let plan = sandbox(wish)?;
+            run::run(&plan, &root, &Manner::default(), After::default(), explain)
+        }
+        Verb::Create(wish) => {
+            let (plan, manner) = container(wish, explain)?;
+            detached_terminal(&plan, &manner, true)?;
+            create::create(&plan, &root, &manner, &signal::hold()?, explain).map(|()| 0)
+        }
+        Verb::Run { create, detach, keep, .. } => {
+            let (plan, manner) = container(create, explain)?;
+            detached_terminal(&plan, &manner, detach)?;
+            run::run(&plan, &root, &manner, After { detach, keep }, explain)
+        }
+        Verb::Exec(wish) => execute(wish, &root, explain),
+        Verb::Start { id } => start::start(&root, &id, explain).map(|()| 0),
+        Verb::Kill { all, id, signal } => kill::kill(&root, &id, &signal, all).map(|()| 0),
+        Verb::Delete { force, id } => delete::delete(&root, &id, force, explain).map(|()| 0),
+        Verb::Pause { id } => pause::pause(&root, &id).map(|()| 0),
+        Verb::Resume { id } => pause::resume(&root, &id).map(|()| 0),
+        Verb::State { id } => say(&list::state(&root, &id)?),
+        Verb::List { format, quiet } => say(&list::list(&root, format, quiet)?),
+        Verb::Ps { format, id, options } => say(&ps::ps(&root, &id, format, &options)?),
+        Verb::Spec { bundle, rootless } => spec::write(&bundle, rootless).map(|()| 0),
+        Verb::Features => say(&features::json()),
+        Verb::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut command(), "coracle", &mut text);
+            say(&String::from_utf8_lossy(&text))
+        }
+    }
+}
+
+fn say(text: &str) -> Result<u8> {
+    std::io::stdout().write_all(text.as_bytes()).map_err(Error::io("write to standard output"))?;
+    Ok(0)
+}
+
+fn sandbox(wish: Sandbox) -> Result<Plan> {
+    sandbox::plan(sandbox::Wish {
+        rootfs: wish.root,
+        hostname: wish.hostname,
+        env: wish.env,
+        reaper: wish.init,
+        memory: wish.memory.as_deref().map(sandbox::bytes).transpose()?,
+        pids: wish.pids,
+        cpus: wish.cpus,
+        cgroup: wish.cgroup,
+        terminal: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
+        command: wish.command,
+    })
+}
+
+fn container(wish: Create, explain: &Explain) -> Result<(Plan, Manner)> {
+    let mut plan = bundle::load(&wish.bundle, &wish.id, explain)?;
+    let preserve_fds = preserved(wish.preserve_fds)? + listening(&mut plan)?;
+    let (console_socket, pid_file) = (wish.console_socket, wish.pid_file);
+    Ok((plan, Manner { console_socket, pid_file, preserve_fds, ..Manner::default() }))
+}
+
+/// Sockets that a service manager has opened for the program (sd_listen_fds(3)): it keeps them, under its own number.
+fn listening(plan: &mut Plan) -> Result<u32> {
+    let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
+    let Some(count) = number("LISTEN_FDS").filter(|_| number("LISTEN_PID") == Some(std::process::id()))
+    else {
+        return Ok(0);
+    };
+    plan.process.set_variable("LISTEN_FDS", &count.to_string());
+    plan.process.set_variable("LISTEN_PID", "1");
+    preserved(count)
+}
+
+/// Whether the descriptors that are to be kept are there: after standard error, without a gap.
+fn preserved(count: u32) -> Result<u32> {
+    for fd in 3..3 + count {
+        if !Path::new(&format!("/proc/self/fd/{fd}")).exists() {
+            let problem =
+                format!("--preserve-fds {count}: descriptor {fd} is not open; open 3 and those after it");
+            return Err(Error::Usage { problem });
+        }
+    }
+    Ok(count)
+}
+
+/// A terminal must have somebody at its other end.
+fn detached_terminal(plan: &Plan, manner: &Manner, detached: bool) -> Result<()> {
+    let problem = match (plan.process.terminal.is_some(), detached, &manner.console_socket) {
+        (true, true, None) => {
+            "/process/terminal is true, and nobody would hold the terminal's other end: give --console-socket, or set it to false"
+        }
+        (false, _, Some(_)) => "--console-socket is given, but /process/terminal is false: set it to true",
+        (true, false, Some(_)) => {
+            "--console-socket is given, but run stays at the terminal itself: add --detach"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::Usage { problem: problem.to_owned() })
+}
+
+fn execute(wish: Exec, root: &Path, explain: &Explain) -> Result<u8> {
+    for (option, asked) in [
+        ("--process-label", wish.process_label.is_some()),
+        ("--apparmor", wish.apparmor.is_some()),
+        ("--cgroup", !wish.cgroup.is_empty()),
+    ] {
+        if asked {
+            return Err(Error::Usage { problem: format!("{option}: this version does not do this") });
+        }
+    }
+    // A shell for a person: where there is one.
+    let shell = wish.command.is_empty() && wish.exec.is_none() && wish.process.is_none();
+    let manner = exec::Manner {
+        detach: wish.detach,
+        console_socket: wish.console_socket,
+        pid_file: wish.pid_file,
+        preserve_fds: preserved(wish.preserve_fds)?,
+        ignore_paused: wish.ignore_paused,
+    };
+    let wanted = exec::Wish {
+        args: wish.command,
+        line: wish.exec,
+        file: wish.process,
+        cwd: wish.cwd,
+        env: wish.env,
+        terminal: wish.tty || (shell && std::io::stdin().is_terminal()),
+        user: wish.user,
+        groups: wish.additional_gids,
+        no_new_privileges: wish.no_new_privs,
+        capabilities: wish.cap,
+    };
+    exec::exec(root, &wish.id, &wanted, &manner, explain)
+}

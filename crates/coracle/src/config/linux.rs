@@ -1,0 +1,123 @@
+//! `/linux` (runtime-spec, config-linux.md).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Resources;
+use super::object::{only_objects, or_nothing};
+
+/// What is Linux's own.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(remote = "Self", rename_all = "camelCase")]
+pub struct Linux {
+    /// User ids of a new user namespace.
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "Vec::is_empty")]
+    pub uid_mappings: Vec<IdMapping>,
+    /// Group ids of a new user namespace.
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "Vec::is_empty")]
+    pub gid_mappings: Vec<IdMapping>,
+    /// Settings of the kernel, from `/proc/sys`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sysctl: Option<Value>,
+    /// Limits of the control group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// The control group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroups_path: Option<String>,
+    /// New namespaces and joined ones.
+    #[serde(default, deserialize_with = "or_nothing")]
+    pub namespaces: Vec<Namespace>,
+    /// Nodes of the container's /dev, beside those that every container has.
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
+    /// Network devices of the host's to move into the container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub net_devices: Option<Value>,
+    /// Which system calls may be made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seccomp: Option<Value>,
+    /// What of mounts, made and taken away, the host and the container tell each other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rootfs_propagation: Option<String>,
+    /// Absolute paths that cannot be seen inside.
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "Vec::is_empty")]
+    pub masked_paths: Vec<String>,
+    /// Absolute paths that cannot be written inside.
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "Vec::is_empty")]
+    pub readonly_paths: Vec<String>,
+    /// SELinux's label of the mounts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mount_label: Option<String>,
+    /// Shares of the processor's cache and of its way to memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intel_rdt: Option<Value>,
+    /// On which nodes memory is taken: set_mempolicy(2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_policy: Option<Value>,
+    /// The kernel that programs see: personality(2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub personality: Option<Value>,
+    /// The clocks of a new time namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_offsets: Option<Value>,
+}
+
+/// One of `/linux/uidMappings` and `/linux/gidMappings`.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct IdMapping {
+    #[serde(rename = "containerID")]
+    pub container_id: u32,
+    #[serde(rename = "hostID")]
+    pub host_id: u32,
+    pub size: u32,
+}
+
+/// One of `/linux/namespaces`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct Namespace {
+    /// Its kind, such as `mount`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The one that is joined; none: a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+impl Namespace {
+    /// A new namespace of this kind.
+    pub fn new(kind: &str) -> Namespace {
+        Namespace { kind: kind.into(), path: None }
+    }
+}
+
+/// One of `/linux/devices`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self", rename_all = "camelCase")]
+pub struct Device {
+    /// `c` or `u` for a character device, `b` for a block device, `p` for a fifo.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Absolute path inside.
+    pub path: String,
+    /// Major number; a fifo has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub major: Option<i64>,
+    /// Minor number; a fifo has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minor: Option<i64>,
+    /// Its permissions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_mode: Option<u32>,
+    /// Its owner, by the id inside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// Its group, by the id inside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+}
+
+only_objects!(Linux, IdMapping, Namespace, Device);

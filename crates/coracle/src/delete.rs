@@ -1,0 +1,66 @@
+//! Delete: what is left of a container goes.
+
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use nix::libc::SIGKILL;
+
+use crate::error::{Error, Result};
+use crate::explain::{self, Explain};
+use crate::state::{Dir, State};
+use crate::status::{self, Status};
+use crate::sys;
+
+/// The verb: removes the container `id` below `root`: one that is stopped, or created, whose init is killed. With
+/// `force`, one in any state, and none at all is no error.
+///
+/// It holds the container's lock from first to last, kills init by its pidfd ([`status::pidfd`]; a frozen one is thawed,
+/// else it would not die), waits for its end, and then does [`clear`]. What a runtime left that was killed before it
+/// noted anything is a directory with nothing to read in it: `force` removes that.
+///
+/// # Errors
+/// [`Error::NoContainer`]; [`Error::Status`] for one that runs.
+pub fn delete(root: &Path, id: &str, force: bool, explain: &Explain) -> Result<()> {
+    let locked = match Dir::find(root, id).and_then(Dir::lock) {
+        Err(Error::NoContainer { .. }) if force => return Ok(()),
+        found => found?,
+    };
+    let state = match status::of(&locked.dir) {
+        Ok((state, Status::Stopped | Status::Created)) => state,
+        Ok((state, _)) if force => state,
+        Ok((_, status)) => {
+            let cure = "end it first with: coracle kill ID KILL, or delete it with --force";
+            return Err(Error::status("delete", id, status, cure));
+        }
+        // A runtime that was killed in its first moments noted nothing, and made nothing else.
+        Err(Error::NoContainer { .. } | Error::Bundle { .. }) if force => return locked.dir.remove(),
+        Err(error) => return Err(error),
+    };
+    kill_init(&state)?;
+    clear(&locked.dir, &state, explain)
+}
+
+/// Kills init and waits for its end. With a PID namespace, that is the end of all that are in it.
+fn kill_init(state: &State) -> Result<()> {
+    let Some(pidfd) = status::pidfd(state)? else { return Ok(()) };
+    // A frozen process does not even die.
+    if state.cgroup.is_frozen()? {
+        state.cgroup.freeze(false)?;
+    }
+    match sys::pidfd_send_signal(pidfd.as_fd(), SIGKILL) {
+        Ok(()) | Err(nix::errno::Errno::ESRCH) => {}
+        Err(errno) => return Err(Error::refused("kill the container's init")(errno)),
+    }
+    sys::wait_until_ended(pidfd.as_fd()).map_err(Error::refused("poll"))
+}
+
+/// Removes the control group, with whoever is left in it, and the directory.
+///
+/// # Errors
+/// Those of both. The directory stays where the control group does: it tells where that is.
+pub fn clear(dir: &Dir, state: &State, explain: &Explain) -> Result<()> {
+    if !state.cgroup.folders.is_empty() && !state.cgroup.shared {
+        explain.step(&explain::REMOVE_CGROUP, || state.cgroup.remove())?;
+    }
+    explain.step(&explain::REMOVE, || dir.remove())
+}

@@ -1,0 +1,140 @@
+//! What the options of a mount mean (runtime-spec, config.md, "Linux mount options"; mount(8)).
+
+use std::ffi::CString;
+
+use libc::{
+    MOUNT_ATTR__ATIME as ATIME, MOUNT_ATTR_NOATIME as NOATIME, MOUNT_ATTR_NODEV as NODEV,
+    MOUNT_ATTR_NODIRATIME as NODIRATIME, MOUNT_ATTR_NOEXEC as NOEXEC, MOUNT_ATTR_NOSUID as NOSUID,
+    MOUNT_ATTR_NOSYMFOLLOW as NOSYMFOLLOW, MOUNT_ATTR_RDONLY as RDONLY,
+    MOUNT_ATTR_STRICTATIME as STRICTATIME,
+};
+use nix::mount::MsFlags;
+
+use super::Wrong;
+use super::attributes::Attributes;
+
+/// Options of the mount itself: its name, what it sets, what it clears. With an `r` before its name, an option means
+/// all mounts below as well. The three ways of keeping access times exclude each other, so each clears all; relatime
+/// is what is left where none is set.
+const ATTRIBUTES: [(&str, u64, u64); 18] = [
+    ("ro", RDONLY, 0),
+    ("rw", 0, RDONLY),
+    ("nosuid", NOSUID, 0),
+    ("suid", 0, NOSUID),
+    ("nodev", NODEV, 0),
+    ("dev", 0, NODEV),
+    ("noexec", NOEXEC, 0),
+    ("exec", 0, NOEXEC),
+    ("nosymfollow", NOSYMFOLLOW, 0),
+    ("symfollow", 0, NOSYMFOLLOW),
+    ("nodiratime", NODIRATIME, 0),
+    ("diratime", 0, NODIRATIME),
+    ("noatime", NOATIME, ATIME),
+    ("atime", 0, NOATIME),
+    ("strictatime", STRICTATIME, ATIME),
+    ("nostrictatime", 0, STRICTATIME),
+    ("relatime", 0, ATIME),
+    ("norelatime", 0, 0),
+];
+
+/// How mounts spread (mount_namespaces(7), "Shared subtrees"). With an `r` before: those below as well.
+const PROPAGATION: [(&str, MsFlags); 4] = [
+    ("private", MsFlags::MS_PRIVATE),
+    ("shared", MsFlags::MS_SHARED),
+    ("slave", MsFlags::MS_SLAVE),
+    ("unbindable", MsFlags::MS_UNBINDABLE),
+];
+
+/// Options that ask for what is so anyhow: `iversion` each kind decides for itself since the mount calls on
+/// descriptors; `silent` and `loud` are about the kernel's log.
+const NOTHING: [&str; 6] = ["defaults", "", "iversion", "noiversion", "silent", "loud"];
+
+/// An option for the file system: `key=value`, or `key`.
+pub type Datum = (CString, Option<CString>);
+
+/// The options of a mount.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Those of the mount.
+    pub attributes: Attributes,
+    /// Those of the mount and all mounts below it.
+    pub recursive: Attributes,
+    /// How it spreads, in this order, with `MS_REC` for all mounts below as well.
+    pub propagation: Vec<MsFlags>,
+    /// Those that the file system is to know.
+    pub data: Vec<Datum>,
+    /// Whether it is a bind mount; `Some(true)`: with all mounts below.
+    pub bind: Option<bool>,
+    /// Whether what is mounted there already is to be changed.
+    pub remount: bool,
+    /// Whether a tmpfs begins with what is in the directory that it covers.
+    pub copy_up: bool,
+}
+
+impl Options {
+    /// Reads a list of options, a later one before an earlier one.
+    ///
+    /// # Errors
+    /// What this version does not do, by its place in the list.
+    pub fn parse(list: &[String]) -> Result<Options, Wrong> {
+        let mut options = Options::default();
+        for (n, option) in list.iter().enumerate() {
+            options.add(option).map_err(|problem| Wrong::at(format!("/options/{n}"), problem))?;
+        }
+        Ok(options)
+    }
+
+    fn add(&mut self, option: &str) -> Result<(), String> {
+        let below = option.strip_prefix('r');
+        if let Some(change) = attribute(option) {
+            self.attributes.add(change);
+        } else if let Some(change) = below.and_then(attribute) {
+            self.recursive.add(change);
+        } else if let Some(flag) = propagation(option) {
+            self.propagation.push(flag);
+        } else if let Some(flag) = below.and_then(propagation) {
+            self.propagation.push(flag | MsFlags::MS_REC);
+        } else {
+            match option {
+                "bind" => self.bind = Some(false),
+                "rbind" => self.bind = Some(true),
+                "remount" => self.remount = true,
+                "tmpcopyup" => self.copy_up = true,
+                "idmap" | "ridmap" => return Err(format!("{option:?}: this version does not do this")),
+                _ if NOTHING.contains(&option) => {}
+                _ => self.data.push(datum(option)?),
+            }
+        }
+        Ok(())
+    }
+
+    /// The attributes of a mount that has none below it.
+    pub fn of_a_new_mount(&self) -> Attributes {
+        let mut all = self.attributes;
+        all.add(self.recursive);
+        all
+    }
+
+    /// Whether the file system gets a value for `key`.
+    pub fn has(&self, key: &[u8]) -> bool {
+        self.data.iter().any(|(known, _)| known.as_bytes() == key)
+    }
+}
+
+/// What an option sets and clears, where it is one of the mount itself.
+fn attribute(option: &str) -> Option<Attributes> {
+    let (_, set, clear) = ATTRIBUTES.iter().find(|(name, ..)| *name == option)?;
+    Some(Attributes { set: *set, clear: *clear })
+}
+
+fn propagation(option: &str) -> Option<MsFlags> {
+    PROPAGATION.iter().find(|(name, _)| *name == option).map(|(_, flag)| *flag)
+}
+
+fn datum(option: &str) -> Result<Datum, String> {
+    let c_string = |text: &str| CString::new(text).map_err(|_| "has a NUL byte in it".to_owned());
+    match option.split_once('=') {
+        Some((key, value)) => Ok((c_string(key)?, Some(c_string(value)?))),
+        None => Ok((c_string(option)?, None)),
+    }
+}

@@ -1,0 +1,66 @@
+//! What /proc tells of a process.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+use crate::error::{Error, Result};
+
+/// A process's line in /proc/PID/stat (proc_pid_stat(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// Whether it has ended, and only waits for its parent to ask how.
+    pub ended: bool,
+    /// Whether it was cloned and has not called execve(2) since: `PF_FORKNOEXEC` of the kernel's include/linux/sched.h.
+    pub never_executed: bool,
+    /// When it was born, in clock ticks after the system's start: tells apart two processes of one number.
+    pub start_time: u64,
+}
+
+/// Reads a small file of the kernel's: one open, one read, one close. Such a file is made whole at the read, and one that is
+/// longer than the page that is read here is cut off.
+///
+/// # Errors
+/// Those of open(2) and read(2).
+pub fn read_small(path: impl AsRef<Path>) -> std::io::Result<String> {
+    let mut bytes = [0; 4096];
+    let length = File::open(path)?.read(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes[..length]).into_owned())
+}
+
+const PF_FORKNOEXEC: u64 = 0x40;
+
+/// The line of the process `pid`; `None` where there is no such process.
+///
+/// # Errors
+/// Where /proc is not there, or says something that we do not understand.
+pub fn stat(pid: Pid) -> Result<Option<Stat>> {
+    let path = format!("/proc/{pid}/stat");
+    let line = match read_small(&path) {
+        Ok(line) => line,
+        Err(error) => {
+            return match error.raw_os_error().map(Errno::from_raw) {
+                // Without /proc nobody can tell, and that is not the same as "it has ended".
+                Some(Errno::ENOENT | Errno::ESRCH) if Path::new("/proc/self/stat").exists() => Ok(None),
+                _ => Err(Error::io(format!("read {path}"))(error)
+                    .with_cure(Errno::ENOENT, "mount /proc: mount -t proc proc /proc")),
+            };
+        }
+    };
+    parse(&line).map(Some).ok_or_else(|| Error::refused(format!("understand {path}"))(Errno::EPROTO))
+}
+
+/// The second field is the program's name in parentheses, and may hold anything, parentheses too.
+fn parse(line: &str) -> Option<Stat> {
+    let (_, rest) = line.rsplit_once(") ")?;
+    // The first of these is field 3, the state.
+    let field = |number: usize| rest.split_whitespace().nth(number - 3);
+    Some(Stat {
+        ended: matches!(field(3)?, "Z" | "X"),
+        never_executed: field(9)?.parse::<u64>().ok()? & PF_FORKNOEXEC != 0,
+        start_time: field(22)?.parse().ok()?,
+    })
+}

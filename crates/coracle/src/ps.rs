@@ -1,0 +1,45 @@
+//! Ps: the processes of a container.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::error::{Error, Result};
+use crate::list::Format;
+use crate::state::Dir;
+use crate::status::{self, Status};
+
+/// The verb: the processes of the container `id` below `root`: their numbers as a JSON list, or those lines of ps(1) that
+/// are theirs. `options` are ps's own; none means `-ef`.
+///
+/// # Errors
+/// [`Error::NoContainer`], [`Error::NotRunning`]; where ps(1) is missing, or its table has no column PID.
+pub fn ps(root: &Path, id: &str, format: Format, options: &[String]) -> Result<String> {
+    let (state, status) = status::of(&Dir::find(root, id)?)?;
+    if status == Status::Stopped {
+        return Err(Error::NotRunning { id: id.to_owned() });
+    }
+    let mut pids: Vec<i32> = state.cgroup.processes()?.into_iter().map(|pid| pid.as_raw()).collect();
+    if state.cgroup.folders.is_empty() {
+        pids.push(state.pid);
+    }
+    if format == Format::Json {
+        return Ok(serde_json::json!(pids).to_string() + "\n");
+    }
+    let options = if options.is_empty() { &["-ef".to_owned()] } else { options };
+    let output = Command::new("ps").args(options).output().map_err(Error::io("run ps"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let head = text.lines().next().unwrap_or_default();
+    let column = head.split_whitespace().position(|name| name == "PID").ok_or_else(|| {
+        Error::refused(format!("find the column PID in what ps {} says", options.join(" ")))(
+            nix::errno::Errno::EINVAL,
+        )
+    })?;
+    let ours = |line: &&str| {
+        let pid = line.split_whitespace().nth(column).and_then(|pid| pid.parse().ok());
+        pid.is_some_and(|pid: i32| pids.contains(&pid))
+    };
+    Ok(std::iter::once(head)
+        .chain(text.lines().skip(1).filter(ours))
+        .map(|line| line.to_owned() + "\n")
+        .collect())
+}

@@ -1,0 +1,95 @@
+//! What state a container is in. Nobody keeps a record of that: the kernel knows.
+//!
+//! ```text
+//! creating ----> created ----> running <----> paused
+//!     |             |             |              |
+//!     +-------------+-------> stopped <----------+
+//! ```
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+
+use nix::errno::Errno;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::state::{Dir, State};
+use crate::{proc, sys};
+
+/// A state of a container (runtime-spec, runtime.md, "State").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// create is at work.
+    Creating,
+    /// create has ended, and the program does not run yet.
+    Created,
+    /// The program runs.
+    Running,
+    /// Its processes are frozen.
+    Paused,
+    /// Its init has ended.
+    Stopped,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Status::Creating => "creating",
+            Status::Created => "created",
+            Status::Running => "running",
+            Status::Paused => "paused",
+            Status::Stopped => "stopped",
+        })
+    }
+}
+
+/// The state that the container of `dir` is in, and what is known of it.
+///
+/// # Errors
+/// Where there is no such container, or no /proc to ask.
+pub fn of(dir: &Dir) -> Result<(State, Status)> {
+    let (state, created) = dir.read()?;
+    let status = match status(&state)? {
+        Status::Created if !created => Status::Creating,
+        other => other,
+    };
+    Ok((state, status))
+}
+
+/// The state of a container as its init shows it: `Stopped` where there is no such process any more, or another one
+/// with its number (which `start_time` tells), or where it only waits to be buried. `Created` where it has not become the
+/// program yet: it has never called execve(2). Else `Paused` where its control group is frozen, else `Running`.
+///
+/// # Errors
+/// Where there is no /proc to ask.
+pub fn status(state: &State) -> Result<Status> {
+    let Some(init) = proc::stat(state.init())? else { return Ok(Status::Stopped) };
+    if init.ended || init.start_time != state.start_time {
+        return Ok(Status::Stopped);
+    }
+    // A reaper of ours stays what it was born as.
+    if init.never_executed && !state.reaper {
+        return Ok(Status::Created);
+    }
+    Ok(if state.cgroup.is_frozen()? { Status::Paused } else { Status::Running })
+}
+
+/// A descriptor of the container's init; `None` where it has ended. From here on no other process can be meant.
+///
+/// # Errors
+/// Those of pidfd_open(2).
+pub fn pidfd(state: &State) -> Result<Option<OwnedFd>> {
+    if state.pid == 0 {
+        return Ok(None);
+    }
+    let fd = match sys::pidfd_open(state.init()) {
+        Ok(fd) => fd,
+        Err(Errno::ESRCH | Errno::EINVAL) => return Ok(None),
+        Err(errno) => return Err(Error::refused(format!("pidfd_open {}", state.pid))(errno)),
+    };
+    // Asked after the opening: what is open now is what had that start time.
+    let same =
+        proc::stat(state.init())?.is_some_and(|init| init.start_time == state.start_time && !init.ended);
+    Ok(same.then_some(fd))
+}

@@ -1,0 +1,8 @@
+//! Times as people and engines read them.
+
+use std::time::SystemTime;
+
+/// Now, as RFC 3339 with nanoseconds: `2026-03-01T12:00:00.000000000Z`.
+pub fn now() -> String {
+    humantime::format_rfc3339_nanos(SystemTime::now()).to_string()
+}

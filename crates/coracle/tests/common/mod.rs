@@ -1,0 +1,240 @@
+//! What the suites of the runtime share: a bundle with the probe in it, and what may not be left of its container.
+#![allow(dead_code, reason = "no suite needs all of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::within;
+
+/// A bundle with the probe in it, a state directory and an id of its own: control groups are named after ids, and the
+/// machine has one tree of them.
+pub(crate) struct Bundle(TempDir, String);
+
+/// What a test left running goes.
+impl Drop for Bundle {
+    fn drop(&mut self) {
+        for left in self.left() {
+            let id = left.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let _ = self.call(&["delete", "--force", &id]);
+        }
+    }
+}
+
+impl Bundle {
+    pub(crate) fn new() -> Bundle {
+        let bundle = Bundle(tempfile::tempdir().expect("a temporary directory"), fresh_id());
+        for directory in ["rootfs/proc", "rootfs/tmp"] {
+            std::fs::create_dir_all(bundle.path().join(directory)).expect("a directory in the rootfs");
+        }
+        std::fs::copy(testkit::probe(), bundle.path().join("rootfs/probe")).expect("a copy of the probe");
+        bundle
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// An id for its container. Those of two containers at the same time differ, as their control groups must.
+    pub(crate) fn id(&self) -> &str {
+        &self.1
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.path().join("state")
+    }
+
+    /// A config that runs the probe, for whoever we are.
+    pub(crate) fn config() -> Value {
+        let mut config = json!({
+            "ociVersion": "1.0.2",
+            "root": { "path": "rootfs" },
+            "hostname": "boat",
+            "process": { "args": ["/probe"], "cwd": "/", "env": ["PATH=/"], "user": { "uid": 0, "gid": 0 } },
+            "mounts": [{ "destination": "/proc", "type": "proc", "source": "proc" }],
+            "linux": { "namespaces": [
+                { "type": "pid" }, { "type": "mount" }, { "type": "uts" }, { "type": "ipc" }, { "type": "network" },
+            ] },
+        });
+        let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+        if uid != 0 {
+            let linux = &mut config["linux"];
+            linux["namespaces"].as_array_mut().expect("a list").push(json!({ "type": "user" }));
+            linux["uidMappings"] = json!([{ "containerID": 0, "hostID": uid, "size": 1 }]);
+            linux["gidMappings"] = json!([{ "containerID": 0, "hostID": gid, "size": 1 }]);
+        }
+        config
+    }
+
+    pub(crate) fn write(&self, config: &Value) -> &Bundle {
+        self.write_text(config.to_string())
+    }
+
+    pub(crate) fn write_text(&self, config: impl AsRef<[u8]>) -> &Bundle {
+        std::fs::write(self.path().join("config.json"), config).expect("a config");
+        self
+    }
+
+    /// With other arguments for the program.
+    pub(crate) fn args(&self, args: &[&str]) -> &Bundle {
+        let mut config = Bundle::config();
+        config["process"]["args"] = json!(args);
+        self.write(&config)
+    }
+
+    /// `coracle --root STATE OPTIONS run --bundle HERE ID`, to be run.
+    pub(crate) fn command(&self, options: &[&str], id: &str) -> Command {
+        let mut command = Command::new(testkit::runtime());
+        command
+            .arg("--root")
+            .arg(self.state())
+            .args(options)
+            .arg("run")
+            .arg("--bundle")
+            .arg(self.path())
+            .arg(id);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// `coracle --root STATE ARGS`, to be run.
+    pub(crate) fn coracle(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(testkit::runtime());
+        command.arg("--root").arg(self.state()).args(args).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `coracle --root STATE ARGS` to its end.
+    pub(crate) fn call(&self, args: &[&str]) -> Output {
+        self.coracle(args).output().expect("the runtime starts")
+    }
+
+    /// As [`Bundle::call`], and it must succeed without a word on standard error. Returns what it says.
+    #[track_caller]
+    pub(crate) fn must(&self, args: &[&str]) -> String {
+        let output = self.call(args);
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{args:?}");
+        text(&output.stdout)
+    }
+
+    /// As [`Bundle::call`], and it must fail. Returns the error.
+    #[track_caller]
+    pub(crate) fn must_fail(&self, args: &[&str], code: i32) -> String {
+        let output = self.call(args);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+        assert!(stderr.contains("error"), "{args:?}: {stderr}");
+        stderr
+    }
+
+    /// Creates the container `id`. Its output goes nowhere: it outlives the call.
+    #[track_caller]
+    pub(crate) fn create(&self, id: &str) {
+        let bundle = self.path().display().to_string();
+        let mut create = self.coracle(&["create", "--bundle", &bundle, id]);
+        let errors = self.path().join("errors");
+        create.stdout(Stdio::null()).stderr(std::fs::File::create(&errors).expect("a file"));
+        let status = create.status().expect("the runtime starts");
+        let said = std::fs::read_to_string(&errors).unwrap_or_default();
+        assert!(status.success(), "create: {status}: {said}");
+    }
+
+    /// The container's state, as `coracle state` tells it.
+    #[track_caller]
+    pub(crate) fn state_of(&self, id: &str) -> Value {
+        serde_json::from_str(&self.must(&["state", id])).expect("JSON")
+    }
+
+    /// Waits until the container is in that state.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, id: &str, status: &str) {
+        within(Duration::from_secs(5), &format!("{id} is {status}"), || {
+            self.state_of(id)["status"] == status
+        });
+    }
+
+    pub(crate) fn run(&self) -> Output {
+        self.command(&[], self.id()).output().expect("the runtime starts")
+    }
+
+    /// What is in the state directory.
+    pub(crate) fn left(&self) -> Vec<PathBuf> {
+        std::fs::read_dir(self.state())
+            .map_or_else(|_| Vec::new(), |all| all.flatten().map(|e| e.path()).collect())
+    }
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+pub(crate) fn mounts() -> String {
+    std::fs::read_to_string("/proc/self/mountinfo").expect("our mounts")
+}
+
+/// An id that no other container of these tests has.
+pub(crate) fn fresh_id() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// What a run that fails may not change or leave, but for its bundle's state directory.
+pub(crate) struct Leaks {
+    mark: String,
+    mounts: String,
+}
+
+impl Leaks {
+    pub(crate) const VARIABLE: &str = "CORACLE_TEST_OF";
+
+    /// To be called before the run of a container `id`; marks the processes of `command`.
+    pub(crate) fn watch(command: &mut Command, id: &str) -> Leaks {
+        command.env(Leaks::VARIABLE, id);
+        Leaks { mark: id.to_owned(), mounts: mounts() }
+    }
+
+    /// Fails where `bundle` has a container's directory, or the host has another mount, a control group named after
+    /// the container, or a process of the run.
+    #[track_caller]
+    pub(crate) fn assert_none(&self, bundle: &Bundle, row: &str) {
+        assert_eq!(bundle.left(), Vec::<PathBuf>::new(), "{row}: a container's directory is left");
+        assert_eq!(mounts(), self.mounts, "{row}: the mounts changed");
+        assert_eq!(self.cgroups(bundle), Vec::<PathBuf>::new(), "{row}: a control group is left");
+        within(Duration::from_secs(4), &format!("{row}: no process is left"), || self.processes().is_empty());
+    }
+
+    /// Control groups of the container, at most two levels below a hierarchy's root.
+    fn cgroups(&self, bundle: &Bundle) -> Vec<PathBuf> {
+        let folders = |path: &Path| -> Vec<PathBuf> {
+            let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+            entries.filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir())).map(|e| e.path()).collect()
+        };
+        let first = folders(Path::new("/sys/fs/cgroup"));
+        let second: Vec<_> = first.iter().flat_map(|path| folders(path)).collect();
+        // Not what is no file: one of the rows has a link to a device that never ends.
+        let file = bundle.path().join("config.json");
+        let is_file = std::fs::symlink_metadata(&file).is_ok_and(|found| found.is_file());
+        let config = if is_file { std::fs::read(&file).unwrap_or_default() } else { Vec::new() };
+        let config: Value = serde_json::from_slice(&config).unwrap_or_default();
+        let asked =
+            config["linux"]["cgroupsPath"].as_str().map(|path| path.trim_start_matches('/').to_owned());
+        let is_ours = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            name.contains(&self.mark) || asked.as_ref() == Some(&name)
+        };
+        first.into_iter().chain(second).filter(is_ours).collect()
+    }
+
+    fn processes(&self) -> Vec<PathBuf> {
+        let mark = format!("{}={}\0", Leaks::VARIABLE, self.mark).into_bytes();
+        let entries = std::fs::read_dir("/proc").expect("/proc").flatten().map(|entry| entry.path());
+        let is_ours = |path: &PathBuf| {
+            let environ = std::fs::read(path.join("environ")).unwrap_or_default();
+            environ.windows(mark.len()).any(|part| part == mark)
+        };
+        entries.filter(is_ours).collect()
+    }
+}

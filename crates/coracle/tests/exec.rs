@@ -1,0 +1,298 @@
+//! Exec: one more process in a running container, and what it shares with those that are there.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testkit::prelude::*;
+
+use common::{Bundle, text};
+
+testkit::suite! { "exec",
+    runtime = env!("CARGO_BIN_EXE_coracle"),
+    tests = [
+        a_session_is_in_all_namespaces_of_init(userns),
+        a_session_is_what_the_command_line_says(userns),
+        a_session_is_what_the_file_says(userns),
+        the_status_of_the_program_is_passed_on(userns),
+        what_cannot_be_executed_is_255(userns),
+        only_a_running_container_can_be_entered(userns),
+        the_end_of_a_session_changes_nothing(userns),
+        the_end_of_init_ends_the_session(userns),
+        detach_ends_at_once_and_writes_the_pid_file(userns),
+        no_descriptor_of_the_caller_gets_in(userns),
+        a_working_directory_outside_is_refused(userns),
+        a_user_is_one_or_two_numbers(userns),
+        what_a_session_may_is_not_handed_on(userns),
+        a_line_goes_to_a_login_shell(userns),
+        a_session_is_in_the_containers_control_group(root, cgroup),
+        twenty_sessions_at_once(userns),
+    ]
+}
+
+/// A bundle whose program, the container's init, waits until it is told to end; and that container, running.
+fn running() -> Bundle {
+    let bundle = Bundle::new();
+    bundle.args(&["/probe", "wait-signal", "TERM"]);
+    bundle.create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    bundle
+}
+
+#[track_caller]
+fn report(bundle: &Bundle, args: &[&str]) -> Value {
+    let output = bundle.call(&[&["exec"], args].concat());
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{args:?}");
+    serde_json::from_slice(&output.stdout).expect("the probe's report")
+}
+
+/// Namespaces of a process, as the host sees them.
+fn namespaces(pid: &Value) -> Value {
+    let names = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
+    let inode = |name: &str| {
+        let link = std::fs::read_link(format!("/proc/{pid}/ns/{name}")).expect("a namespace");
+        let text = link.to_string_lossy().into_owned();
+        let number: u64 =
+            text.split_once(":[").and_then(|(_, n)| n.strip_suffix(']')?.parse().ok()).expect("a number");
+        (name.to_owned(), json!(number))
+    };
+    names.into_iter().map(inode).collect()
+}
+
+fn a_session_is_in_all_namespaces_of_init() {
+    let bundle = running();
+    let init = namespaces(&bundle.state_of(bundle.id())["pid"]);
+    let session = report(&bundle, &[bundle.id(), "/probe"]);
+    assert_eq!(session["ns"], init);
+    assert_ne!(session["pid"], 1);
+    assert_ne!(init["pid"], namespaces(&json!(std::process::id()))["pid"], "it is no namespace of its own");
+    assert_eq!(session["hostname"], "boat");
+}
+
+fn a_session_is_what_the_command_line_says() {
+    let bundle = running();
+    let session = report(
+        &bundle,
+        &["--cwd", "/tmp", "--env", "A=b", "-e", "C=d", "--no-new-privs", bundle.id(), "/probe"],
+    );
+    assert_eq!(session["cwd"], "/tmp");
+    assert_eq!(session["env"], json!({ "PATH": "/", "A": "b", "C": "d" }));
+    assert_eq!(session["no_new_privs"], true);
+    // What stands behind the id is the program's.
+    let output = bundle.call(&["exec", bundle.id(), "/probe", "--help"]);
+    assert!(text(&output.stdout).contains("usage: probe"), "{}", text(&output.stdout));
+}
+
+fn a_session_is_what_the_file_says() {
+    let bundle = running();
+    let file = bundle.path().join("process.json");
+    let process = json!({
+        "args": ["/probe"], "cwd": "/tmp", "env": ["PATH=/", "A=file"], "user": { "uid": 0, "gid": 0, "umask": 63 },
+        "rlimits": [{ "type": "RLIMIT_CORE", "soft": 0, "hard": 0 }],
+    });
+    std::fs::write(&file, process.to_string()).expect("a file");
+    let session = report(&bundle, &["--process", &file.display().to_string(), bundle.id()]);
+    assert_eq!((&session["cwd"], &session["env"]["A"]), (&json!("/tmp"), &json!("file")));
+    assert_eq!(session["umask"], 0o77);
+    std::fs::write(&file, json!({ "args": [], "cwd": "/", "user": { "uid": 0, "gid": 0 } }).to_string())
+        .expect("a file");
+    let error = bundle.must_fail(&["exec", "--process", &file.display().to_string(), bundle.id()], 255);
+    assert!(error.contains("process.json") && error.contains("/args"), "{error}");
+}
+
+fn the_status_of_the_program_is_passed_on() {
+    let bundle = running();
+    for (args, code) in [(vec!["exit", "0"], 0), (vec!["exit", "7"], 7), (vec!["die", "KILL"], 137)] {
+        let output = bundle.call(&[vec!["exec", bundle.id(), "/probe"], args].concat());
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+    }
+}
+
+fn what_cannot_be_executed_is_255() {
+    let bundle = running();
+    for (program, words) in [
+        ("/tmp", "permission denied"),
+        ("/nowhere", "no such file or directory"),
+        ("nowhere", "executable file not found in $PATH"),
+    ] {
+        let error = bundle.must_fail(&["exec", bundle.id(), program], 255);
+        assert!(error.contains(words), "{program}: {error}");
+    }
+    let error = bundle.must_fail(&["exec", "--cwd", "/nowhere", bundle.id(), "/probe"], 255);
+    assert!(error.contains("chdir /nowhere"), "{error}");
+    assert_eq!(bundle.state_of(bundle.id())["status"], "running");
+}
+
+fn only_a_running_container_can_be_entered() {
+    let bundle = Bundle::new();
+    bundle.args(&["/probe", "wait-signal", "TERM"]);
+    let error = bundle.must_fail(&["exec", "nobody", "/probe"], 255);
+    assert!(error.contains("does not exist"), "{error}");
+    bundle.create(bundle.id());
+    let error = bundle.must_fail(&["exec", bundle.id(), "/probe"], 255);
+    assert!(error.contains("is created") && error.contains("start"), "{error}");
+    assert_eq!(bundle.state_of(bundle.id())["status"], "created");
+    bundle.must(&["start", bundle.id()]);
+    bundle.must(&["kill", bundle.id(), "KILL"]);
+    bundle.wait_for(bundle.id(), "stopped");
+    let error = bundle.must_fail(&["exec", bundle.id(), "/probe"], 255);
+    assert!(error.contains("container not running"), "{error}");
+}
+
+fn the_end_of_a_session_changes_nothing() {
+    let bundle = running();
+    let before = bundle.state_of(bundle.id());
+    for args in [vec!["exit", "0"], vec!["exit", "1"], vec!["die", "KILL"]] {
+        bundle.call(&[vec!["exec", bundle.id(), "/probe"], args].concat());
+        assert_eq!(bundle.state_of(bundle.id()), before);
+    }
+}
+
+fn the_end_of_init_ends_the_session() {
+    let bundle = running();
+    let mut exec = bundle
+        .coracle(&["exec", bundle.id(), "/probe", "wait-signal", "TERM"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the runtime starts");
+    BufReader::new(exec.stdout.take().expect("a pipe")).lines().next().expect("a report").expect("a report");
+    bundle.must(&["kill", bundle.id(), "KILL"]);
+    assert_eq!(exec.wait().expect("it ends").code(), Some(137), "the kernel kills all in a PID namespace");
+}
+
+fn detach_ends_at_once_and_writes_the_pid_file() {
+    let bundle = running();
+    let file = bundle.path().join("pid");
+    let status = bundle
+        .coracle(&[
+            "exec",
+            "--detach",
+            "--pid-file",
+            &file.display().to_string(),
+            bundle.id(),
+            "/probe",
+            "wait-signal",
+            "TERM",
+        ])
+        .stdout(Stdio::null())
+        .status()
+        .expect("the runtime starts");
+    assert!(status.success());
+    let pid: Value = std::fs::read_to_string(&file).expect("a pid file").parse().expect("a number");
+    assert_eq!(namespaces(&pid), namespaces(&bundle.state_of(bundle.id())["pid"]));
+}
+
+fn no_descriptor_of_the_caller_gets_in() {
+    let bundle = running();
+    let exec = bundle.coracle(&["--explain", "exec", bundle.id(), "/probe"]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "exec \"$@\" 9</", "sh"]).arg(exec.get_program()).args(exec.get_args());
+    let output = shell.output().expect("a shell starts");
+    let session: Value = serde_json::from_slice(&output.stdout).expect("the probe's report");
+    let fds: Vec<_> = session["fds"].as_object().expect("descriptors").keys().collect();
+    assert_eq!(fds, ["0", "1", "2"], "{}", session["fds"]);
+}
+
+/// CVE-2024-21626.
+fn a_working_directory_outside_is_refused() {
+    let bundle = running();
+    for fd in 3..16 {
+        let exec = bundle.coracle(&["exec", "--cwd", &format!("/proc/self/fd/{fd}"), bundle.id(), "/probe"]);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "exec \"$@\" 9</", "sh"]).arg(exec.get_program()).args(exec.get_args());
+        let output = shell.output().expect("a shell starts");
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(255), String::new()), "{fd}");
+    }
+}
+
+/// crun's CVE-2026-30892: what was half understood became root.
+fn a_user_is_one_or_two_numbers() {
+    let bundle = running();
+    for user in ["1:", "x", "-1", ":1", "1:x", "4294967296", "+1", " 1", "1:2:3", "", "4294967295"] {
+        let error = bundle.must_fail(&["exec", "--user", user, bundle.id(), "/probe"], 255);
+        assert!(error.contains("--user") || error.contains("uid"), "{user}: {error}");
+    }
+    let session = report(&bundle, &["--user", "0:0", bundle.id(), "/probe"]);
+    assert_eq!((&session["uid"], &session["gid"]), (&json!(0), &json!(0)));
+}
+
+/// CVE-2022-29162: the inheritable set was filled.
+fn what_a_session_may_is_not_handed_on() {
+    let (bundle, mut config) = (Bundle::new(), Bundle::config());
+    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
+    let sets = json!(["CAP_KILL"]);
+    config["process"]["capabilities"] = json!({ "bounding": sets, "effective": sets, "permitted": sets });
+    bundle.write(&config);
+    bundle.create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    let session = report(&bundle, &["--cap", "CAP_NET_BIND_SERVICE", bundle.id(), "/probe"]);
+    let caps = &session["caps"];
+    for set in ["bounding", "effective", "permitted"] {
+        assert!(caps[set].to_string().to_uppercase().contains("NET_BIND_SERVICE"), "{set}: {caps}");
+    }
+    for set in ["inheritable", "ambient"] {
+        assert_eq!(caps[set], json!([]), "{set}");
+    }
+    let error = bundle.must_fail(&["exec", "--cap", "CAP_MADE_UP", bundle.id(), "/probe"], 255);
+    assert!(error.contains("CAP_MADE_UP"), "{error}");
+}
+
+fn a_line_goes_to_a_login_shell() {
+    let bundle = running();
+    // The probe is no shell; it tells with which arguments it was called by not understanding them.
+    std::fs::create_dir(bundle.path().join("rootfs/bin")).expect("a folder");
+    std::fs::copy(testkit::probe(), bundle.path().join("rootfs/bin/sh")).expect("a copy");
+    let output = bundle.call(&["exec", "--exec", "echo a b", bundle.id()]);
+    assert!(text(&output.stderr).contains("usage"), "{}", text(&output.stderr));
+    // No line and no command: the shell itself, which here reports.
+    let output = bundle.call(&["exec", bundle.id()]);
+    assert!(text(&output.stdout).contains("\"pid\""), "{}", text(&output.stdout));
+    let both = bundle.call(&["exec", "--exec", "true", bundle.id(), "/probe"]);
+    assert_eq!(both.status.code(), Some(1), "{}", text(&both.stderr));
+}
+
+fn a_session_is_in_the_containers_control_group() {
+    let bundle = running();
+    let groups = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("control groups");
+    let file = bundle.path().join("pid");
+    let status = bundle
+        .coracle(&[
+            "exec",
+            "--detach",
+            "--pid-file",
+            &file.display().to_string(),
+            bundle.id(),
+            "/probe",
+            "wait-signal",
+            "TERM",
+        ])
+        .stdout(Stdio::null())
+        .status()
+        .expect("the runtime starts");
+    assert!(status.success());
+    let session = groups(&std::fs::read_to_string(&file).expect("a pid file"));
+    assert_eq!(session, groups(&bundle.state_of(bundle.id())["pid"].to_string()));
+    assert_ne!(session, groups("self"), "it is the caller's");
+}
+
+fn twenty_sessions_at_once() {
+    let bundle = running();
+    let mut sessions: Vec<_> = (0..20)
+        .map(|_| {
+            let mut exec = bundle.coracle(&["exec", bundle.id(), "/probe", "hold"]);
+            exec.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the runtime starts")
+        })
+        .collect();
+    for session in &mut sessions {
+        let stdout = session.stdout.as_mut().expect("a pipe");
+        BufReader::new(stdout).lines().next().expect("a report").expect("a report");
+    }
+    for mut session in sessions.into_iter().rev() {
+        session.stdin.take().expect("a pipe").flush().expect("nothing to write");
+        assert_eq!(session.wait().expect("it ends").code(), Some(0));
+    }
+    within(Duration::from_secs(5), "it still runs", || bundle.state_of(bundle.id())["status"] == "running");
+}

@@ -1,0 +1,199 @@
+//! `--explain` tells each step that was taken and none that was not: held against what strace(1) saw.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use common::{Bundle, text};
+
+testkit::suite! { "explain",
+    runtime = env!("CARGO_BIN_EXE_coracle"),
+    tests = [
+        a_plain_run_is_told_as_it_was(userns, strace),
+        a_full_config_is_told_as_it_was(root, strace),
+        a_step_that_is_not_taken_is_not_told(userns),
+    ]
+}
+
+/// System calls that change something and are made for nothing but a step: where one of these is made, a step that
+/// names it must have been told.
+const TELLING: [&str; 29] = [
+    "accept4",
+    "capset",
+    "chdir",
+    "clone3",
+    "execve",
+    "execveat",
+    "fchdir",
+    "fsmount",
+    "fsopen",
+    "mkdir",
+    "mkdirat",
+    "mknodat",
+    "mount",
+    "mount_setattr",
+    "move_mount",
+    "open_tree",
+    "pivot_root",
+    "rename",
+    "rmdir",
+    "setdomainname",
+    "setgroups",
+    "sethostname",
+    "setns",
+    "setresgid",
+    "setresuid",
+    "setsid",
+    "symlinkat",
+    "umount2",
+    "unshare",
+];
+
+/// A step as it was told: its name, the calls it names, and those of them that are in parentheses.
+struct Told {
+    name: String,
+    always: BTreeSet<String>,
+    sometimes: BTreeSet<String>,
+}
+
+/// `write(2, "[init 3] NAME (12 us)\n    why: ...\n    calls: a, b (c, d)\n    runc: ...")`, as strace shows it.
+fn told(line: &str) -> Option<Told> {
+    let (_, said) = line.split_once(", \"[").filter(|(call, _)| call.starts_with("write("))?;
+    let (_, said) = said.split_once("] ")?;
+    let name = said.split(" (").next()?.to_owned();
+    let calls = said.split_once("calls: ")?.1.split("\\n").next()?;
+    let (always, sometimes) = calls.split_once(" (").unwrap_or((calls, ""));
+    let set = |text: &str| -> BTreeSet<String> {
+        let names = text.trim_end_matches(')').split(", ").filter(|name| !name.is_empty());
+        names.map(str::to_owned).collect()
+    };
+    Some(Told { name, always: set(always), sometimes: set(sometimes) })
+}
+
+/// The name of the call that a line of the trace begins with. To read a limit is none that changes one.
+fn call(line: &str) -> Option<&str> {
+    let name = line.split_once('(')?.0;
+    (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+        .then_some(name)
+}
+
+/// Runs the bundle under strace and holds each process's calls against what it told. Returns the names of all steps.
+fn compare(config: &Value) -> Vec<String> {
+    let bundle = Bundle::new();
+    let run = bundle.write(config).command(&["--explain"], bundle.id());
+    let log = bundle.path().join("trace");
+    let output = Command::new("strace")
+        .args(["-f", "-s", "600", "-o"])
+        .arg(&log)
+        .arg(run.get_program())
+        .args(run.get_args())
+        .output()
+        .expect("strace starts");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let trace = std::fs::read_to_string(&log).expect("the trace");
+    let mut of_process: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for line in trace.lines() {
+        let (pid, rest) = line.split_once(' ').expect("a process's number");
+        of_process.entry(pid).or_default().push(rest.trim_start());
+    }
+    let mut names = Vec::new();
+    for lines in of_process.values() {
+        names.extend(hold_against(lines));
+    }
+    names
+}
+
+/// One process: the calls since the last step that was told are that step's.
+fn hold_against(lines: &[&str]) -> Vec<String> {
+    let (mut made, mut next) = (BTreeSet::<String>::new(), BTreeSet::<String>::new());
+    let mut names = Vec::new();
+    for line in lines {
+        if let Some(step) = told(line) {
+            // What replaces the process is told before it is done.
+            let replaces = |name: &String| name.starts_with("execve");
+            let missing: Vec<&String> =
+                step.always.iter().filter(|name| !replaces(name) && !made.contains(*name)).collect();
+            assert!(missing.is_empty(), "{:?} was told, and {missing:?} not made, but {made:?}", step.name);
+            let named: BTreeSet<String> = step.always.union(&step.sometimes).cloned().collect();
+            let silent: Vec<&String> = made
+                .iter()
+                .filter(|name| TELLING.contains(&name.as_str()) && !named.contains(*name))
+                .collect();
+            assert!(silent.is_empty(), "before {:?} was told, {silent:?} were made in silence", step.name);
+            next = named.into_iter().filter(replaces).collect();
+            names.push(step.name);
+            made.clear();
+            continue;
+        }
+        let Some(name) = call(line) else { continue };
+        if name.starts_with("execve") {
+            // The first line of the trace is strace's own doing.
+            assert!(names.is_empty() || next.contains(name), "{name} was made in silence");
+            if name == "execve" && !names.is_empty() {
+                // From here on it is the program.
+                return names;
+            }
+            made.clear();
+            continue;
+        }
+        made.insert(name.to_owned());
+    }
+    let silent: Vec<&String> = made.iter().filter(|name| TELLING.contains(&name.as_str())).collect();
+    assert!(silent.is_empty(), "after the last step, {silent:?} were made in silence");
+    names
+}
+
+fn a_plain_run_is_told_as_it_was() {
+    let mut config = Bundle::config();
+    config["process"]["args"] = json!(["/probe", "exit", "0"]);
+    let names = compare(&config);
+    for name in ["give birth to init", "make the root filesystem the root", "become the program"] {
+        assert_eq!(names.iter().filter(|told| *told == name).count(), 1, "{name}: {names:?}");
+    }
+}
+
+/// All that a config can ask for of this version.
+fn a_full_config_is_told_as_it_was() {
+    let mut config = Bundle::config();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let spec = Command::new(testkit::runtime()).args(["spec", "--bundle"]).arg(directory.path()).status();
+    assert!(spec.expect("the runtime starts").success());
+    let default = std::fs::read(directory.path().join("config.json")).expect("a config");
+    let default: Value = serde_json::from_slice(&default).expect("JSON");
+    config["process"] = default["process"].clone();
+    config["process"]["terminal"] = json!(false);
+    config["process"]["args"] = json!(["/probe", "exit", "0"]);
+    config["process"]["oomScoreAdj"] = json!(100);
+    config["process"]["user"] = json!({ "uid": 7, "gid": 7, "additionalGids": [8], "umask": 63 });
+    config["root"]["readonly"] = json!(true);
+    config["mounts"] = default["mounts"].clone();
+    config["domainname"] = json!("harbour");
+    config["linux"]["maskedPaths"] = default["linux"]["maskedPaths"].clone();
+    config["linux"]["readonlyPaths"] = default["linux"]["readonlyPaths"].clone();
+    config["linux"]["rootfsPropagation"] = json!("rprivate");
+    config["linux"]["resources"] = json!({ "pids": { "limit": 20 } });
+    config["linux"]["namespaces"].as_array_mut().expect("a list").push(json!({ "type": "cgroup" }));
+    let rootfs = "make the root filesystem read-only";
+    let names = compare(&config);
+    for name in
+        ["set the domain name", "mask paths", "cut the bounding set", "enter the other namespaces", rootfs]
+    {
+        assert!(names.iter().any(|told| told == name), "{name}: {names:?}");
+    }
+}
+
+fn a_step_that_is_not_taken_is_not_told() {
+    let bundle = Bundle::new();
+    let mut config = Bundle::config();
+    config["process"]["args"] = json!(["/probe", "exit", "0"]);
+    config["hostname"] = Value::Null;
+    config["mounts"] = json!([]);
+    let output =
+        bundle.write(&config).command(&["--explain"], bundle.id()).output().expect("the runtime starts");
+    let said = text(&output.stderr);
+    assert!(said.contains("give birth to init"), "{said}");
+    assert!(!said.contains("set the hostname") && !said.contains("file systems"), "{said}");
+}
