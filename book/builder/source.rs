@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use course::{Course, Tree};
+use course::{Course, Located, Tree};
 
 /// Where `cargo lesson start` keeps the reference.
 const BASE: &str = "refs/coracle/base";
@@ -81,9 +81,17 @@ impl Sources {
 }
 
 fn whole(tree: &Tree, path: &str) -> Result<Found> {
-    let place = tree.locate(path)?;
+    let place = tree.locate(path).or_else(|error| re_exported(tree, path).ok_or(error))?;
     let code = dedent(&file(tree, &place.file)?[place.span.clone()], place.indent);
     Ok(Found { file: below_root(&place.file), code })
+}
+
+/// The item of a name that a folder's mod.rs re-exports with all others of a module in it, as `sys` does.
+fn re_exported(tree: &Tree, path: &str) -> Option<Located> {
+    let (module, rest) = path.split_once("::")?;
+    let text = tree.files.get(&Path::new(module).join("mod.rs"))?;
+    let inner = text.lines().filter_map(|line| line.strip_prefix("pub use ")?.strip_suffix("::*;"));
+    inner.filter_map(|inner| tree.locate(&format!("{module}::{inner}::{rest}")).ok()).next()
 }
 
 fn file<'a>(tree: &'a Tree, name: &Path) -> Result<&'a str> {

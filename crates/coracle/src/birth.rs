@@ -21,8 +21,8 @@ pub struct Born {
     pub pidfd: OwnedFd,
 }
 
-/// Gives birth to a process that goes on with `life` and ends with it, in the namespaces that must be there at a birth (the others it
-/// makes or joins itself) and in the control group of the folder `cgroup`. It gets the end `theirs` of a channel whose
+/// Gives birth to a process that goes on with `life` and ends with it, in the namespaces that must be there at a birth (the
+/// others it makes or joins itself) and in the control group of the folder `cgroup`. It gets the end `theirs` of a channel whose
 /// other end is `ours`.
 ///
 /// # Errors
@@ -34,8 +34,11 @@ pub fn give(
     theirs: Channel,
     life: impl FnOnce(Channel),
 ) -> Result<Born> {
+    // A PID namespace belongs to the user namespace in which it is made, and there is no way back out of a user namespace.
     if namespaces.joins(Kind::User).is_some() {
-        return through_user_namespace(namespaces, cgroup, ours, theirs, life);
+        let join =
+            |_: &Channel| [Kind::User, Kind::Pid].into_iter().try_for_each(|kind| join(namespaces, kind));
+        return through(namespace::at_birth(namespaces), cgroup, ours, theirs, join, life);
     }
     let Some(pids) = namespaces.joins(Kind::Pid) else {
         return clone(namespace::at_birth(namespaces), cgroup, theirs, life);
@@ -49,6 +52,13 @@ pub fn give(
     let born = clone(namespace::at_birth(namespaces), cgroup, theirs, life);
     enter(own.as_fd())?;
     born
+}
+
+fn join(namespaces: &Namespaces, kind: Kind) -> Result<()> {
+    match namespaces.joins(kind) {
+        Some(fd) => setns(fd, kind.flag()).map_err(|errno| namespace::not_joined(kind, errno)),
+        None => Ok(()),
+    }
 }
 
 fn clone(
@@ -75,20 +85,29 @@ fn refused(flags: CloneFlags, errno: Errno) -> Error {
         .with_cure(Errno::EBUSY, "its control group may hold no processes: choose another /linux/cgroupsPath")
 }
 
-/// A PID namespace belongs to the user namespace in which it is made, and there is no way back out of a user namespace
-/// for us. So a middle process joins it, gives birth to a sibling of its own there, and ends.
-fn through_user_namespace(
-    namespaces: &Namespaces,
+/// Gives birth by way of a middle process: it is born where we are, goes with `enter` to where we could not come back from,
+/// gives birth to a sibling of its own there (clone3(2), CLONE_PARENT: so the new process is our child), and ends. `flags`
+/// are those of the second birth.
+///
+/// # Errors
+/// Those of `enter`, and as [`give`].
+pub fn through(
+    flags: CloneFlags,
     cgroup: Option<BorrowedFd<'_>>,
     ours: &Channel,
     theirs: Channel,
+    enter: impl FnOnce(&Channel) -> Result<()>,
     life: impl FnOnce(Channel),
 ) -> Result<Born> {
     let middle = match sys::clone3(CloneFlags::empty(), cgroup) {
         Ok(Cloned::Parent { pidfd, .. }) => pidfd,
-        Ok(Cloned::Child) => match join_and_give(namespaces, theirs, life) {
-            Ok(()) => sys::exit_now(0),
-            Err((theirs, error)) => {
+        Ok(Cloned::Child) => match enter(&theirs).and_then(|()| give_sibling(flags, &theirs)) {
+            Ok(Cloned::Parent { .. }) => sys::exit_now(0),
+            Ok(Cloned::Child) => {
+                life(theirs);
+                sys::exit_now(0)
+            }
+            Err(error) => {
                 // Where nobody listens any more, there is nobody to tell.
                 let _ = theirs.send(&Message::Failed(error.into()));
                 sys::exit_now(1)
@@ -108,30 +127,21 @@ fn through_user_namespace(
     }
 }
 
-fn join_and_give(
-    namespaces: &Namespaces,
-    theirs: Channel,
-    life: impl FnOnce(Channel),
-) -> std::result::Result<(), (Channel, Error)> {
-    for kind in [Kind::User, Kind::Pid] {
-        if let Some(fd) = namespaces.joins(kind)
-            && let Err(errno) = setns(fd, kind.flag())
-        {
-            return Err((theirs, namespace::not_joined(kind, errno)));
-        }
+fn give_sibling(flags: CloneFlags, channel: &Channel) -> Result<Cloned> {
+    let flags = flags | CloneFlags::CLONE_PARENT;
+    let born = sys::clone3(flags, None).map_err(|errno| refused(flags, errno))?;
+    if let Cloned::Parent { pid, pidfd } = &born {
+        channel.send_with(&Message::Born(pid.as_raw()), Some(pidfd.as_fd()))?;
     }
-    let flags = namespace::at_birth(namespaces) | CloneFlags::CLONE_PARENT;
-    match sys::clone3(flags, None) {
-        Ok(Cloned::Child) => {
-            life(theirs);
-            sys::exit_now(0)
-        }
-        Ok(Cloned::Parent { pid, pidfd }) => {
-            match theirs.send_with(&Message::Born(pid.as_raw()), Some(pidfd.as_fd())) {
-                Ok(()) => Ok(()),
-                Err(error) => Err((theirs, error)),
-            }
-        }
-        Err(errno) => Err((theirs, refused(flags, errno))),
+    Ok(born)
+}
+
+impl Born {
+    /// Kills and buries it. Where it is the PID 1 of a namespace, the kernel kills all that are in it as well.
+    pub fn bury(&self) {
+        // It may have ended by itself.
+        let _ = sys::pidfd_send_signal(self.pidfd.as_fd(), libc::SIGKILL);
+        let _ = sys::wait_until_ended(self.pidfd.as_fd());
+        let _ = sys::wait(Whose::Pidfd(self.pidfd.as_fd()));
     }
 }

@@ -13,12 +13,14 @@ use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg, sendmsg, socketpair,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Failure, Result};
+use crate::signal::Held;
 use crate::sys;
 
 /// A word.
@@ -122,6 +124,32 @@ impl Channel {
         match serde_json::from_slice(&bytes[..length]) {
             Ok(message) => Ok(Some((message, descriptor))),
             Err(_) => Err(failed()(Errno::EPROTO)),
+        }
+    }
+}
+
+impl Channel {
+    /// As [`Channel::receive_with`], for whoever makes a container meanwhile: a signal that asks us to end ends the waiting,
+    /// and the caller then takes back what was made.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]; those of [`Channel::receive_with`].
+    pub fn next(&self, held: &Held) -> Result<Option<(Message, Option<OwnedFd>)>> {
+        loop {
+            let mut news =
+                [PollFd::new(self.as_fd(), PollFlags::POLLIN), PollFd::new(held.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut news, PollTimeout::NONE) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return Err(Error::refused("poll")(errno)),
+            }
+            if news[0].any().unwrap_or(false) {
+                return self.receive_with();
+            }
+            while let Some(arrived) = held.next()? {
+                if [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT].contains(&arrived.number) {
+                    return Err(Error::Interrupted { signal: arrived.number });
+                }
+            }
         }
     }
 }

@@ -15,11 +15,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::libc::SIGKILL;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::unistd::Pid;
-
+use crate::birth::{self, Born};
 use crate::cgroup::{self, Cgroup};
 use crate::channel::{self, Channel, Message};
 use crate::error::{Error, Result};
@@ -29,8 +25,7 @@ use crate::namespace::Kind;
 use crate::plan::Plan;
 use crate::signal::Held;
 use crate::state::{Dir, Locked, State};
-use crate::sys::{self, Whose};
-use crate::{birth, console, init, limit, mount, pid_file, proc, process, time, user};
+use crate::{console, init, mapping, mount, pid_file, process, procfs, rlimit, seal, time};
 
 /// How a container is to be created, beyond what is in its plan.
 #[derive(Debug, Clone, Default)]
@@ -51,25 +46,12 @@ pub struct Manner {
 /// The container's first process, made and waiting for start.
 #[derive(Debug)]
 pub struct Init {
-    /// Its number in our PID namespace.
-    pub pid: Pid,
-    /// A descriptor of it.
-    pub pidfd: OwnedFd,
+    /// The process.
+    pub born: Born,
     /// The other end of its terminal, where it has one that was not sent away.
     pub terminal: Option<OwnedFd>,
     /// The conversation with it.
     pub channel: Channel,
-}
-
-impl Init {
-    /// Kills and buries it: nothing of a container that could not be made is left. With a PID namespace, the
-    /// kernel kills all that is in it as well.
-    pub fn destroy(&self) {
-        // It may have ended by itself.
-        let _ = sys::pidfd_send_signal(self.pidfd.as_fd(), SIGKILL);
-        let _ = sys::wait_until_ended(self.pidfd.as_fd());
-        let _ = sys::wait(Whose::Pidfd(self.pidfd.as_fd()));
-    }
 }
 
 /// The verb: makes the container of `plan` below `root` and leaves it there, waiting for start.
@@ -106,7 +88,7 @@ pub fn make(
     if !plan.config.is_empty() {
         dir.keep_config(&plan.config)?;
     }
-    let joining = !plan.namespaces.joined().is_empty();
+    let joining = plan.namespaces.joins(Kind::Pid).is_some();
     let cgroup =
         plan.cgroup.as_ref().map(|wish| cgroup::locate(wish, joining)).transpose()?.unwrap_or_default();
     let mut state = note(plan, cgroup);
@@ -115,13 +97,15 @@ pub fn make(
     if let Some(wish) = &plan.cgroup
         && !state.cgroup.folders.is_empty()
     {
-        explain.step(&explain::CGROUP, || state.cgroup.create(wish))?;
+        explain.step_if(&explain::CGROUP, || {
+            state.cgroup.create(wish).map(|()| !state.cgroup.folders.is_empty() && !state.cgroup.shared)
+        })?;
     }
     match populate(plan, &mut state, locked, manner, held, explain) {
         Ok(init) => Ok(Created { init, state }),
         Err(error) => {
             // The first error is the one to tell.
-            let _ = state.cgroup.remove();
+            let _ = state.cgroup.remove(!state.is_whole());
             Err(error)
         }
     }
@@ -138,6 +122,7 @@ fn note(plan: &Plan, cgroup: Cgroup) -> State {
         rootfs: plan.rootfs.as_ref().map(|rootfs| rootfs.path.clone()).unwrap_or_default(),
         annotations: plan.annotations.clone(),
         namespaces: plan.namespaces.own().collect(),
+        joined: plan.namespaces.joined().iter().map(|joined| joined.kind).collect(),
         cgroup,
         reaper: plan.reaper,
     }
@@ -158,6 +143,11 @@ fn populate(
     let sources = sources(plan)?;
     let (birthplace, doors) = (state.cgroup.birthplace()?, state.cgroup.doors()?);
     let told = explain.told_by_init();
+    // Who is in a PID namespace that init joins sees it from its first moment (CVE-2016-9962). An ordinary user's process
+    // must stay open for its ids to be mapped.
+    if plan.namespaces.joins(Kind::Pid).is_some() && mapping::is_privileged() {
+        seal::hide()?;
+    }
     let born = explain.step(&explain::CLONE, || {
         let (cgroup, start, doors) = (&state.cgroup, start.as_ref(), &doors);
         let life = |channel| {
@@ -167,16 +157,18 @@ fn populate(
     })?;
     doors.leave_open();
     drop((birthplace, start));
-    let mut init = Init { pid: born.pid, pidfd: born.pidfd, terminal: None, channel: ours };
-    state.pid = init.pid.as_raw();
+    let mut init = Init { born, terminal: None, channel: ours };
+    state.pid = init.born.pid.as_raw();
     let accompanied = bring_up(plan, state, dir, &init, explain)
         .and_then(|()| until_ready(&mut init, manner, held))
         .and_then(|()| explain.step(&explain::PUBLISH, || dir.publish()))
-        .and_then(|()| manner.pid_file.as_deref().map_or(Ok(()), |path| pid_file::write(path, init.pid)));
+        .and_then(|()| {
+            manner.pid_file.as_deref().map_or(Ok(()), |path| pid_file::write(path, init.born.pid))
+        });
     match accompanied {
         Ok(()) => Ok(init),
         Err(error) => {
-            init.destroy();
+            init.born.bury();
             Err(error)
         }
     }
@@ -186,7 +178,7 @@ fn populate(
 /// user namespace.
 fn sources(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
     let binds = plan.mounts.iter().any(|mount| matches!(mount.what, mount::What::Bind { .. }));
-    if !binds || !user::is_privileged() {
+    if !binds || !mapping::is_privileged() {
         return Ok(Vec::new());
     }
     mount::open_sources(&plan.mounts, plan.namespaces.own().any(|kind| kind == Kind::User))
@@ -194,13 +186,13 @@ fn sources(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
 
 /// Does for init what only we can do from outside, and says so.
 fn bring_up(plan: &Plan, state: &mut State, dir: &Dir, init: &Init, explain: &Explain) -> Result<()> {
-    state.start_time = proc::stat(init.pid)?.ok_or(Error::InitDied)?.start_time;
+    state.start_time = procfs::stat(init.born.pid)?.ok_or(Error::InitDied)?.start_time;
     explain.step(&explain::NOTE, || dir.note(state))?;
     if plan.namespaces.has(Kind::User) {
-        explain.step(&explain::MAP_IDS, || user::map(init.pid, &plan.mappings))?;
+        explain.step(&explain::MAP_IDS, || mapping::map(init.born.pid, &plan.mappings))?;
     }
     if let Some(value) = plan.process.oom_score_adj {
-        explain.step(&explain::OOM_SCORE, || limit::oom_score_adj(init.pid, value))?;
+        explain.step(&explain::OOM_SCORE, || rlimit::oom_score_adj(init.born.pid, value))?;
     }
     init.channel.send(&Message::Go)
 }
@@ -208,7 +200,7 @@ fn bring_up(plan: &Plan, state: &mut State, dir: &Dir, init: &Init, explain: &Ex
 /// Waits until init is ready, and takes its terminal's other end.
 fn until_ready(init: &mut Init, manner: &Manner, held: &Held) -> Result<()> {
     loop {
-        match next_word(&init.channel, held)? {
+        match init.channel.next(held)? {
             Some((Message::Terminal, Some(master))) => match &manner.console_socket {
                 Some(socket) => console::send(socket, master.as_fd())?,
                 None => init.terminal = Some(master),
@@ -216,30 +208,6 @@ fn until_ready(init: &mut Init, manner: &Manner, held: &Held) -> Result<()> {
             Some((Message::Ready, _)) => return Ok(()),
             Some((Message::Failed(failure), _)) => return Err(Error::Init(failure)),
             Some(_) | None => return Err(Error::InitDied),
-        }
-    }
-}
-
-/// Waits for the next word of the process that is being made. A signal that asks us to end ends the waiting: the
-/// caller then takes back what was made.
-///
-/// # Errors
-/// [`Error::Interrupted`]; those of [`Channel::receive`].
-pub fn next_word(channel: &Channel, held: &Held) -> Result<Option<(Message, Option<OwnedFd>)>> {
-    loop {
-        let mut news =
-            [PollFd::new(channel.as_fd(), PollFlags::POLLIN), PollFd::new(held.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut news, PollTimeout::NONE) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Error::refused("poll")(errno)),
-        }
-        if news[0].any().unwrap_or(false) {
-            return channel.receive_with();
-        }
-        while let Some(arrived) = held.next()? {
-            if [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT].contains(&arrived.number) {
-                return Err(Error::Interrupted { signal: arrived.number });
-            }
         }
     }
 }

@@ -7,14 +7,14 @@ use nix::libc::SIGKILL;
 
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
+use crate::lifecycle::{self, Status};
 use crate::state::{Dir, State};
-use crate::status::{self, Status};
 use crate::sys;
 
 /// The verb: removes the container `id` below `root`: one that is stopped, or created, whose init is killed. With
 /// `force`, one in any state, and none at all is no error.
 ///
-/// It holds the container's lock from first to last, kills init by its pidfd ([`status::pidfd`]; a frozen one is thawed,
+/// It holds the container's lock from first to last, kills init by its pidfd ([`lifecycle::pidfd`]; a frozen one is thawed,
 /// else it would not die), waits for its end, and then does [`clear`]. What a runtime left that was killed before it
 /// noted anything is a directory with nothing to read in it: `force` removes that.
 ///
@@ -25,7 +25,7 @@ pub fn delete(root: &Path, id: &str, force: bool, explain: &Explain) -> Result<(
         Err(Error::NoContainer { .. }) if force => return Ok(()),
         found => found?,
     };
-    let state = match status::of(&locked.dir) {
+    let state = match lifecycle::of(&locked.dir) {
         Ok((state, Status::Stopped | Status::Created)) => state,
         Ok((state, _)) if force => state,
         Ok((_, status)) => {
@@ -42,7 +42,7 @@ pub fn delete(root: &Path, id: &str, force: bool, explain: &Explain) -> Result<(
 
 /// Kills init and waits for its end. With a PID namespace, that is the end of all that are in it.
 fn kill_init(state: &State) -> Result<()> {
-    let Some(pidfd) = status::pidfd(state)? else { return Ok(()) };
+    let Some(pidfd) = lifecycle::pidfd(state)? else { return Ok(()) };
     // A frozen process does not even die.
     if state.cgroup.is_frozen()? {
         state.cgroup.freeze(false)?;
@@ -60,7 +60,7 @@ fn kill_init(state: &State) -> Result<()> {
 /// Those of both. The directory stays where the control group does: it tells where that is.
 pub fn clear(dir: &Dir, state: &State, explain: &Explain) -> Result<()> {
     if !state.cgroup.folders.is_empty() && !state.cgroup.shared {
-        explain.step(&explain::REMOVE_CGROUP, || state.cgroup.remove())?;
+        explain.step(&explain::REMOVE_CGROUP, || state.cgroup.remove(!state.is_whole()))?;
     }
     explain.step(&explain::REMOVE, || dir.remove())
 }

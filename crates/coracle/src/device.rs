@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
-use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmodat, fstat, fstatat, makedev, mknodat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, makedev, mknodat};
 use nix::unistd::{AccessFlags, Gid, Uid, UnlinkatFlags, faccessat, fchownat, symlinkat, unlinkat};
 
 use crate::error::{Error, Result};
@@ -149,8 +149,6 @@ pub fn make_node(directory: BorrowedFd<'_>, name: &OsStr, device: &Device) -> Re
         let (uid, gid) = (Uid::from_raw(device.uid), Gid::from_raw(device.gid));
         fchownat(directory, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)
             .map_err(device.refused("fchownat"))?;
-        // A change of owner may have taken bits off.
-        fchmodat(directory, name, mode, FchmodatFlags::FollowSymlink).map_err(device.refused("fchmodat"))?;
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ macro_rules! steps {
 steps! {
     SEAL: "go on in a sealed copy of the runtime",
         "a container that could write to the runtime's own file would own the host (CVE-2019-5736)",
-        "open_tree, mount_setattr, execveat", "libcontainer/nsenter/cloned_binary.c";
+        "execveat (open_tree, mount_setattr, memfd_create)", "libcontainer/nsenter/cloned_binary.c";
     STATE: "make the container's directory",
         "the id is taken from now on",
         "mkdir", "libcontainer/factory_linux.go, Create";
@@ -225,6 +225,23 @@ impl Explain {
         let result = act().map_err(|error| error.at(step.name));
         self.tell(step, begin, if result.is_ok() { "" } else { "  FAILED" });
         result
+    }
+
+    /// As [`Explain::step`], of one that may turn out not to be for us to take: then `act` says `false`, and nothing is told.
+    ///
+    /// # Errors
+    /// That of `act`.
+    pub fn step_if(&self, step: &Step, act: impl FnOnce() -> Result<bool>) -> Result<()> {
+        let begin = Instant::now();
+        match act().map_err(|error| error.at(step.name)) {
+            Ok(true) => self.tell(step, begin, ""),
+            Ok(false) => {}
+            Err(error) => {
+                self.tell(step, begin, "  FAILED");
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Tells of a step that cannot be looked back on, because it does not return.

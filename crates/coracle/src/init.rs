@@ -20,7 +20,7 @@ use crate::namespace::{self, Kind};
 use crate::plan::Plan;
 use crate::rootfs::{self, Rootfs};
 use crate::signal::Held;
-use crate::{console, device, mask, mount, process, program, reaper, seal, sys, user};
+use crate::{console, device, mapping, mask, mount, process, program, reaper, seal, sys};
 
 /// What init is born with.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ fn set_up(birth: &mut Birth<'_>) -> Result<CString> {
 
     // 2. The user namespace has a root now: be it.
     if own.own().any(|kind| kind == Kind::User) {
-        explain.step(&explain::BECOME_ROOT, user::become_root)?;
+        explain.step(&explain::BECOME_ROOT, mapping::become_root)?;
     }
 
     // 3. The namespaces that are there already, and those that waited for the mapping or the control group.

@@ -7,16 +7,15 @@ use nix::errno::Errno;
 use nix::libc::SIGKILL;
 
 use crate::error::{Error, Result};
-use crate::namespace::Kind;
+use crate::lifecycle::{self, Status};
 use crate::signal;
 use crate::state::Dir;
-use crate::status::{self, Status};
 use crate::sys;
 
 /// The verb: sends the signal `name` (such as "TERM", "SIGTERM" or "15") to the init of the container `id` below `root`;
 /// with `all`, to every process in it.
 ///
-/// The signal goes by a pidfd ([`status::pidfd`]), so that it never reaches another process that has got init's number.
+/// The signal goes by a pidfd ([`lifecycle::pidfd`]), so that it never reaches another process that has got init's number.
 /// SIGKILL must be the end of the container: a paused one is thawed as well, for a frozen process does not even die, and
 /// where it has no PID namespace, whose end would be that of all others in it, its control group is killed.
 ///
@@ -25,12 +24,12 @@ use crate::sys;
 pub fn kill(root: &Path, id: &str, name: &str, all: bool) -> Result<()> {
     let number = signal::number(name)?;
     let dir = Dir::find(root, id)?;
-    let (state, status) = status::of(&dir)?;
+    let (state, status) = lifecycle::of(&dir)?;
     // Those that are left of a container without a PID namespace can still be reached by its control group.
     if all && !state.cgroup.shared && !state.cgroup.folders.is_empty() {
         return state.cgroup.kill(number);
     }
-    let Some(pidfd) = status::pidfd(&state)?.filter(|_| status != Status::Stopped) else {
+    let Some(pidfd) = lifecycle::pidfd(&state)?.filter(|_| status != Status::Stopped) else {
         return Err(Error::NotRunning { id: id.to_owned() });
     };
     match sys::pidfd_send_signal(pidfd.as_fd(), number) {
@@ -43,7 +42,7 @@ pub fn kill(root: &Path, id: &str, name: &str, all: bool) -> Result<()> {
         if status == Status::Paused {
             state.cgroup.freeze(false)?;
         }
-        if !state.namespaces.contains(&Kind::Pid) && !state.cgroup.shared {
+        if !state.is_whole() && !state.cgroup.shared {
             state.cgroup.kill(number)?;
         }
     }

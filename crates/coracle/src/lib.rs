@@ -5,25 +5,25 @@
 //! | room | what it holds |
 //! |---|---|
 //! | [`sys`] | system calls that no crate wraps; the only `unsafe` |
-//! | [`error`], [`explain`] | what went wrong, what is being done |
-//! | [`namespace`] | which namespaces a container gets, and its names |
+//! | [`error`], [`log`], [`explain`], [`time`] | what went wrong, what is being done |
+//! | [`procfs`], [`signal`] | what /proc tells of a process; signals on their way to one |
+//! | [`namespace`], [`mapping`] | which namespaces a container gets, its names, who its root is outside |
 //! | [`path`] | paths that cannot leave a root filesystem |
-//! | [`cgroup`], [`bpf`] | control groups: limits that bite; the program that guards devices |
+//! | [`config`] | `config.json`, as it is read and written |
+//! | [`cgroup`] | control groups: limits that bite |
 //! | [`rootfs`], [`mount`], [`device`], [`mask`] | from the host's tree to the container's own |
-//! | [`signal`], [`wait`] | signals on their way to the program; its end |
-//! | [`user`], [`capability`], [`limit`], [`console`] | who the process is, what it may, where it speaks |
+//! | [`user`], [`capability`], [`rlimit`], [`console`] | who the process is, what it may, where it speaks |
 //! | [`program`], [`process`] | finding the program, and becoming it |
 //! | [`seal`] | what the container must not reach: the runtime itself |
-//! | [`config`] | `config.json`, as it is read and written |
 //! | [`plan`], [`bundle`], [`sandbox`] | from a config, or flags, to a checked plan |
-//! | [`state`], [`channel`] | the container's directory; the words between runtime and init |
+//! | [`state`], [`lifecycle`], [`pid_file`] | the container's directory; which state it is in |
+//! | [`channel`], [`birth`], [`exit`] | the words to the process that is made; its birth and its end |
 //! | [`reaper`], [`init`] | what PID 1 does, in one numbered list |
-//! | [`create`], [`start`], [`run`] | the verbs, one file each |
+//! | [`create`], [`start`], [`run`], [`exec`], [`kill`], [`delete`], [`pause`], [`ps`], [`list`] | the verbs, one file each |
 //! | [`spec`], [`features`] | a config to begin with; what this runtime can do |
 //! | [`cli`] | the command line |
 
 pub mod birth;
-pub mod bpf;
 pub mod bundle;
 pub mod capability;
 pub mod cgroup;
@@ -36,13 +36,15 @@ pub mod delete;
 pub mod device;
 pub mod error;
 pub mod exec;
+pub mod exit;
 pub mod explain;
 pub mod features;
 pub mod init;
 pub mod kill;
-pub mod limit;
+pub mod lifecycle;
 pub mod list;
 pub mod log;
+pub mod mapping;
 pub mod mask;
 pub mod mount;
 pub mod namespace;
@@ -50,11 +52,12 @@ pub mod path;
 pub mod pause;
 pub mod pid_file;
 pub mod plan;
-pub mod proc;
 pub mod process;
+pub mod procfs;
 pub mod program;
 pub mod ps;
 pub mod reaper;
+pub mod rlimit;
 pub mod rootfs;
 pub mod run;
 pub mod sandbox;
@@ -63,11 +66,9 @@ pub mod signal;
 pub mod spec;
 pub mod start;
 pub mod state;
-pub mod status;
 pub mod sys;
 pub mod time;
 pub mod user;
-pub mod wait;
 
 /// The version of the runtime-spec that we follow.
 pub const OCI_VERSION: &str = "1.3.0";

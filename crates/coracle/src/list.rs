@@ -6,8 +6,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
+use crate::explain::Explain;
+use crate::lifecycle::{self, Status};
 use crate::state::{self, Dir, State};
-use crate::status::{self, Status};
 
 /// How a list looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -26,7 +27,7 @@ pub enum Format {
 /// [`Error::NoContainer`].
 pub fn state(root: &Path, id: &str) -> Result<String> {
     let dir = Dir::find(root, id)?;
-    let (state, status) = status::of(&dir)?;
+    let (state, status) = lifecycle::of(&dir)?;
     Ok(pretty(&object(&dir, &state, status)?))
 }
 
@@ -34,17 +35,19 @@ pub fn state(root: &Path, id: &str) -> Result<String> {
 ///
 /// # Errors
 /// Where the directory cannot be read.
-pub fn list(root: &Path, format: Format, ids_only: bool) -> Result<String> {
+pub fn list(root: &Path, format: Format, ids_only: bool, explain: &Explain) -> Result<String> {
     let dirs = state::all(root)?;
     if ids_only {
         return Ok(dirs.iter().map(|dir| dir.id() + "\n").collect());
     }
     let mut found = Vec::new();
     for dir in dirs {
-        match status::of(&dir) {
+        match lifecycle::of(&dir) {
             Ok((state, status)) => found.push(object(&dir, &state, status)?),
             // It went while we looked, or a killed runtime left no more than its name.
             Err(Error::NoContainer { .. }) => {}
+            // One that is damaged must not hide the others.
+            Err(error @ Error::Bundle { .. }) => explain.warn(&error.to_string()),
             Err(error) => return Err(error),
         }
     }

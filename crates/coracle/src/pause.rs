@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::lifecycle::{self, Status};
 use crate::state::Dir;
-use crate::status::{self, Status};
 
 /// The verb `pause`: returns once every process of the container `id` below `root` stands still.
 ///
@@ -12,7 +12,7 @@ use crate::status::{self, Status};
 /// [`Error::NoContainer`]; [`Error::Status`] unless it is running or created.
 pub fn pause(root: &Path, id: &str) -> Result<()> {
     let locked = Dir::find(root, id)?.lock()?;
-    match status::of(&locked.dir)? {
+    match lifecycle::of(&locked.dir)? {
         (state, Status::Running | Status::Created) if state.cgroup.shared => {
             let cure = "its control group is another container's too; pause that one";
             Err(Error::status("pause", id, "in company", cure))
@@ -28,7 +28,7 @@ pub fn pause(root: &Path, id: &str) -> Result<()> {
 /// [`Error::NoContainer`]; [`Error::Status`] unless it is paused.
 pub fn resume(root: &Path, id: &str) -> Result<()> {
     let locked = Dir::find(root, id)?.lock()?;
-    match status::of(&locked.dir)? {
+    match lifecycle::of(&locked.dir)? {
         (state, Status::Paused) => state.cgroup.freeze(false),
         (_, status) => Err(Error::status("resume", id, status, "only a paused container can be resumed")),
     }

@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use crate::cgroup;
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::mapping::Mappings;
 use crate::mount::Mount;
 use crate::namespace::Namespaces;
 use crate::process::Process;
 use crate::rootfs::Rootfs;
-use crate::user::Mappings;
 
 /// What is to be made.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use crate::capability::{self, Sets};
 use crate::console::Size;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
-use crate::limit::{self, Limit};
 use crate::program::{self, DEFAULT_PATH};
+use crate::rlimit::{self, Limit};
 use crate::user::{self, Identity};
 
 /// What a container runs (runtime-spec, config.md, "Process").
@@ -27,7 +27,7 @@ pub struct Process {
     pub terminal: Option<Size>,
     /// Who it is.
     pub user: Identity,
-    /// Its capabilities; `None` leaves those of a root of its user namespace.
+    /// Its capabilities; `None` leaves those of a root of its user namespace (`sandbox`).
     pub capabilities: Option<Sets>,
     /// Whether execve(2) can never give it more privileges.
     pub no_new_privileges: bool,
@@ -75,7 +75,7 @@ pub fn warn_of_capabilities(process: &Process, user_namespace: bool, explain: &E
 /// Those of each step.
 pub fn assume(process: &Process, explain: &Explain) -> Result<CString> {
     if !process.limits.is_empty() {
-        explain.step(&explain::LIMITS, || limit::apply(&process.limits))?;
+        explain.step(&explain::LIMITS, || rlimit::apply(&process.limits))?;
     }
     if let Some(sets) = &process.capabilities {
         explain.step(&explain::BOUNDING, || capability::drop_bounding(sets.bounding))?;

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::error::{Error, Result};
+use crate::lifecycle::{self, Status};
 use crate::list::Format;
 use crate::state::Dir;
-use crate::status::{self, Status};
 
 /// The verb: the processes of the container `id` below `root`: their numbers as a JSON list, or those lines of ps(1) that
 /// are theirs. `options` are ps's own; none means `-ef`.
@@ -14,7 +14,7 @@ use crate::status::{self, Status};
 /// # Errors
 /// [`Error::NoContainer`], [`Error::NotRunning`]; where ps(1) is missing, or its table has no column PID.
 pub fn ps(root: &Path, id: &str, format: Format, options: &[String]) -> Result<String> {
-    let (state, status) = status::of(&Dir::find(root, id)?)?;
+    let (state, status) = lifecycle::of(&Dir::find(root, id)?)?;
     if status == Status::Stopped {
         return Err(Error::NotRunning { id: id.to_owned() });
     }

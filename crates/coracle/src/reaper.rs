@@ -11,9 +11,9 @@ use nix::sched::CloneFlags;
 use nix::unistd::Pid;
 
 use crate::error::{Error, Result};
+use crate::exit;
 use crate::signal::{Held, Sender};
 use crate::sys::{self, ChildEnd, Cloned, Whose};
-use crate::wait;
 
 /// The program that a reaper looks after.
 #[derive(Debug)]
@@ -40,8 +40,8 @@ pub fn give_birth() -> Result<Option<Program>> {
 /// Those of poll(2) and waitid(2).
 pub fn look_after(program: &Program, held: &Held) -> Result<u8> {
     // The program is in our session, and so in reach of our terminal.
-    wait::until_ended(program.pidfd.as_fd(), held, Sender::Processes, None, || reap(program.pid))
-        .map(wait::exit_code)
+    exit::until_ended(program.pidfd.as_fd(), held, Sender::Processes, None, || reap(program.pid))
+        .map(exit::exit_code)
 }
 
 /// Takes the end of every child that has ended so far, the adopted ones too, so that none stays a zombie; never

@@ -4,17 +4,16 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use crate::channel::Message;
-use crate::console::Proxy;
 use crate::create::{self, Created, Init, Manner};
 use crate::delete;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::exit;
 use crate::explain::{self, Explain};
+use crate::pid_file;
 use crate::plan::Plan;
-use crate::signal::{self, Held, Sender};
+use crate::signal::{self, Held};
 use crate::start;
 use crate::state::Dir;
-use crate::sys::{self, Whose};
-use crate::wait;
 
 /// What becomes of the container when its program runs, and when it has ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,8 +35,12 @@ pub fn run(plan: &Plan, root: &Path, manner: &Manner, after: After, explain: &Ex
     let locked = explain.step(&explain::STATE, || Dir::claim(root, &plan.id))?;
     let made = create::make(plan, &locked, &manner, &held, explain);
     let Created { init, state } = made.inspect_err(|_| locked.dir.forget())?;
-    if let Err(error) = explain.step(&explain::GO_ON, || go_on(&init)) {
-        init.destroy();
+    let begun = explain.step(&explain::GO_ON, || go_on(&init, &held)).and_then(|()| match &manner.pid_file {
+        Some(path) => pid_file::write(path, init.born.pid),
+        None => Ok(()),
+    });
+    if let Err(error) = begun {
+        init.born.bury();
         // The first error is the one to tell.
         let _ = delete::clear(&locked.dir, &state, explain);
         return Err(error);
@@ -45,28 +48,18 @@ pub fn run(plan: &Plan, root: &Path, manner: &Manner, after: After, explain: &Ex
     if after.detach {
         return Ok(0);
     }
-    // From here on others may change it.
-    let dir = locked.unlock();
-    let ended = foreground(init, &held, explain);
-    if after.keep {
+    // From here on others may change it, and even remove it and make another one of its name.
+    locked.release()?;
+    let ended = exit::of_child(init.born.pidfd.as_fd(), init.terminal, &held, explain);
+    if after.keep || !locked.again()? {
         return ended;
     }
-    let cleared = delete::clear(&dir, &state, explain);
+    let cleared = delete::clear(&locked.dir, &state, explain);
     ended.and_then(|code| cleared.map(|()| code))
 }
 
 /// Says the word to start, and waits until the program runs.
-fn go_on(init: &Init) -> Result<()> {
+fn go_on(init: &Init, held: &Held) -> Result<()> {
     init.channel.send(&Message::Go)?;
-    start::until_executed(&init.channel)
-}
-
-/// Waits for the end of the program, and is its terminal's other end meanwhile.
-fn foreground(init: Init, held: &Held, explain: &Explain) -> Result<u8> {
-    let mut terminal = init.terminal.map(Proxy::new).transpose()?;
-    let pidfd = init.pidfd.as_fd();
-    let ended = || sys::wait(Whose::Pidfd(pidfd)).map_err(Error::refused("waitid"));
-    explain.step(&explain::WAIT, || {
-        wait::until_ended(pidfd, held, Sender::Anybody, terminal.as_mut(), ended).map(wait::exit_code)
-    })
+    start::executed(init.channel.next(held)?.map(|(message, _)| message))
 }

@@ -12,13 +12,13 @@ use crate::cgroup;
 use crate::config;
 use crate::console::Size;
 use crate::error::{Error, Result};
+use crate::mapping::{self, Mappings};
 use crate::mount::Mount;
 use crate::namespace::{Kind, Namespaces};
 use crate::plan::Plan;
 use crate::process::Process;
 use crate::program::{self, DEFAULT_PATH};
 use crate::rootfs::{self, Rootfs};
-use crate::user::{self, Mappings};
 
 /// What `coracle sandbox` is asked for.
 #[derive(Debug, Default)]
@@ -51,7 +51,7 @@ pub struct Wish {
 /// # Errors
 /// Where the root filesystem is no directory, or a text has a NUL byte in it.
 pub fn plan(wish: Wish) -> Result<Plan> {
-    let privileged = user::is_privileged();
+    let privileged = mapping::is_privileged();
     let mut kinds = vec![Kind::Pid, Kind::Mount, Kind::Uts, Kind::Ipc, Kind::Network];
     kinds.extend((!privileged).then_some(Kind::User));
     let rootfs = wish.rootfs.as_deref().map(rootfs::directory).transpose()?;

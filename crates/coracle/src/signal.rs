@@ -106,14 +106,15 @@ pub fn release(before: &SigSet) -> Result<()> {
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(before), None).map_err(Error::refused("sigprocmask"))
 }
 
-/// The number of the signal `name`: with or without `SIG`, in any case, or a number.
+/// The number of the signal `name`: with or without `SIG`, in any case, or a number. 0 is no signal, but asks whether
+/// there is somebody to get one (kill(2)).
 ///
 /// # Errors
 /// [`Error::Signal`] for one that does not exist.
 pub fn number(name: &str) -> Result<i32> {
     let unknown = || Error::Signal { name: name.to_owned() };
     if let Ok(number) = name.parse::<i32>() {
-        return if (1..=64).contains(&number) { Ok(number) } else { Err(unknown()) };
+        return if (0..=64).contains(&number) { Ok(number) } else { Err(unknown()) };
     }
     let upper = name.to_uppercase();
     let short = upper.strip_prefix("SIG").unwrap_or(&upper);

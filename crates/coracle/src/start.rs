@@ -5,9 +5,9 @@ use std::path::Path;
 use crate::channel::{Channel, Message};
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
-use crate::proc;
+use crate::lifecycle::{self, Status};
+use crate::procfs;
 use crate::state::{Dir, State};
-use crate::status::{self, Status};
 
 /// The verb: starts the program of the created container `id` below `root`.
 ///
@@ -16,9 +16,9 @@ use crate::status::{self, Status};
 /// stopped.
 pub fn start(root: &Path, id: &str, explain: &Explain) -> Result<()> {
     let locked = Dir::find(root, id)?.lock()?;
-    match status::of(&locked.dir)? {
+    match lifecycle::of(&locked.dir)? {
         (state, Status::Created) => explain.step(&explain::START, || {
-            until_executed(&Channel::from_socket(locked.connect()?))?;
+            executed(Channel::from_socket(locked.connect()?).receive()?)?;
             // A process that dies closes its descriptors as well.
             if died_on_the_way(&state)? { Err(Error::InitDied) } else { Ok(()) }
         }),
@@ -26,12 +26,13 @@ pub fn start(root: &Path, id: &str, explain: &Explain) -> Result<()> {
     }
 }
 
-/// Waits until init has become the program: its end of `connection` is close-on-exec, so the kernel itself tells us.
+/// Whether init has become the program, by its last word on the connection: none, for its end is close-on-exec, so the
+/// kernel itself tells us; or what has failed.
 ///
 /// # Errors
 /// That of execve, such as "permission denied" for a file that is not executable.
-pub fn until_executed(connection: &Channel) -> Result<()> {
-    match connection.receive()? {
+pub fn executed(word: Option<Message>) -> Result<()> {
+    match word {
         None => Ok(()),
         Some(Message::Failed(failure)) => Err(Error::Init(failure)),
         Some(_) => Err(Error::InitDied),
@@ -41,6 +42,6 @@ pub fn until_executed(connection: &Channel) -> Result<()> {
 /// Whether init has ended and never was the program.
 fn died_on_the_way(state: &State) -> Result<bool> {
     Ok(!state.reaper
-        && proc::stat(state.init())?
+        && procfs::stat(state.init())?
             .is_some_and(|init| init.start_time == state.start_time && init.ended && init.never_executed))
 }

@@ -8,6 +8,7 @@ use std::process::Stdio;
 
 use common::{Bundle, fresh_id, text};
 use coracle::bundle;
+use coracle::capability::Sets;
 use coracle::explain::Explain;
 use coracle::namespace::{KINDS, Kind};
 use coracle::plan::Plan;
@@ -47,10 +48,9 @@ fn loaded(change: impl FnOnce(&mut Value)) -> Plan {
 
 fn what_is_not_said_is_left_alone() {
     let plan = loaded(|_| ());
-    assert_eq!(
-        (plan.process.capabilities, plan.process.terminal, plan.process.oom_score_adj),
-        (None, None, None)
-    );
+    // But for capabilities: those that nobody asks for are not given.
+    assert_eq!(plan.process.capabilities, Some(Sets::default()));
+    assert_eq!((plan.process.terminal, plan.process.oom_score_adj), (None, None));
     assert_eq!((plan.process.user.umask, plan.process.no_new_privileges), (None, false));
     assert_eq!((plan.domainname, plan.hostname.as_deref()), (None, Some("boat")));
     let rootfs = plan.rootfs.expect("a root filesystem");
@@ -306,7 +306,7 @@ fn the_process_of_an_exec_is_checked_as_that_of_a_config() {
     };
     let mut process = Bundle::config()["process"].take();
     let good = read(&process).expect("a good process");
-    assert_eq!((good.args, good.capabilities), (vec![c"/probe".to_owned()], None));
+    assert_eq!((good.args, good.capabilities), (vec![c"/probe".to_owned()], Some(Sets::default())));
     process["cwd"] = json!("tmp");
     let error = read(&process).expect_err("a relative directory");
     assert!(error.contains("process.json: /cwd: \"tmp\" must be an absolute path"), "{error}");

@@ -27,6 +27,8 @@ testkit::suite! { "exec",
         a_working_directory_outside_is_refused(userns),
         a_user_is_one_or_two_numbers(userns),
         what_a_session_may_is_not_handed_on(userns),
+        a_session_is_born_where_it_belongs(userns, strace),
+        what_no_file_says_is_the_containers(userns),
         a_line_goes_to_a_login_shell(userns),
         a_session_is_in_the_containers_control_group(root, cgroup),
         twenty_sessions_at_once(userns),
@@ -240,6 +242,45 @@ fn what_a_session_may_is_not_handed_on() {
     assert!(error.contains("CAP_MADE_UP"), "{error}");
 }
 
+/// A process that is seen inside before it has left the host's mounts shows them at its /proc/PID/root to whoever has
+/// CAP_SYS_PTRACE there. So the one that becomes the program never joins anything itself.
+fn a_session_is_born_where_it_belongs() {
+    let bundle = running();
+    let exec = bundle.coracle(&["exec", bundle.id(), "/probe"]);
+    let log = bundle.path().join("trace");
+    let output = std::process::Command::new("strace")
+        .args(["-f", "-e", "trace=setns,clone3,execve", "-o"])
+        .arg(&log)
+        .arg(exec.get_program())
+        .args(exec.get_args())
+        .output()
+        .expect("strace starts");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let trace = std::fs::read_to_string(&log).expect("the trace");
+    let became = trace.lines().find(|line| line.contains("execve(\"/probe\"")).expect("the program");
+    let pid = became.split(' ').next().expect("a number");
+    let joins = |line: &&str| line.contains(" setns(");
+    assert!(trace.lines().any(|line| joins(&line)), "{trace}");
+    assert!(!trace.lines().filter(joins).any(|line| line.starts_with(pid)), "{trace}");
+}
+
+/// A file without capabilities gives no more than the container's program has.
+fn what_no_file_says_is_the_containers() {
+    let (bundle, mut config) = (Bundle::new(), Bundle::config());
+    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
+    let sets = json!(["CAP_KILL"]);
+    config["process"]["capabilities"] = json!({ "bounding": sets, "effective": sets, "permitted": sets });
+    bundle.write(&config);
+    bundle.create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    let file = bundle.path().join("process.json");
+    let process = json!({ "args": ["/probe"], "cwd": "/", "user": { "uid": 0, "gid": 0 } });
+    std::fs::write(&file, process.to_string()).expect("a file");
+    let session = report(&bundle, &["--process", &file.display().to_string(), bundle.id()]);
+    assert!(session["caps"]["effective"].to_string().to_uppercase().contains("KILL"), "{}", session["caps"]);
+    assert_eq!(session["caps"]["effective"].as_array().map(Vec::len), Some(1), "{}", session["caps"]);
+}
+
 fn a_line_goes_to_a_login_shell() {
     let bundle = running();
     // The probe is no shell; it tells with which arguments it was called by not understanding them.
@@ -251,7 +292,7 @@ fn a_line_goes_to_a_login_shell() {
     let output = bundle.call(&["exec", bundle.id()]);
     assert!(text(&output.stdout).contains("\"pid\""), "{}", text(&output.stdout));
     let both = bundle.call(&["exec", "--exec", "true", bundle.id(), "/probe"]);
-    assert_eq!(both.status.code(), Some(1), "{}", text(&both.stderr));
+    assert_eq!(both.status.code(), Some(255), "{}", text(&both.stderr));
 }
 
 fn a_session_is_in_the_containers_control_group() {

@@ -73,8 +73,11 @@ fn told(line: &str) -> Option<Told> {
     Some(Told { name, always: set(always), sometimes: set(sometimes) })
 }
 
-/// The name of the call that a line of the trace begins with. To read a limit is none that changes one.
+/// The name of the call that a line of the trace begins with. One that the kernel refused has changed nothing.
 fn call(line: &str) -> Option<&str> {
+    if line.contains(") = -1 ") {
+        return None;
+    }
     let name = line.split_once('(')?.0;
     (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
         .then_some(name)

@@ -34,6 +34,9 @@ testkit::suite! { "lifecycle",
         a_long_state_path_does(userns),
         descriptors_are_preserved_when_asked(userns),
         every_process_stands_still_while_paused(root, cgroup),
+        a_created_container_can_be_paused_and_goes_on(root, cgroup),
+        a_deleted_container_takes_no_other_with_it(root, cgroup),
+        a_run_that_was_deleted_leaves_the_next_of_its_name_alone(userns),
         ps_knows_the_processes(root, cgroup),
         kill_all_reaches_every_process(root, cgroup),
         without_a_pid_namespace_kill_takes_all(root, cgroup),
@@ -45,6 +48,13 @@ fn waiting() -> Bundle {
     let bundle = Bundle::new();
     bundle.args(&["/probe", "wait-signal", "TERM"]);
     bundle
+}
+
+/// Waits until the program of the started container waits for its signal: one that comes before is lost on a PID 1.
+fn ready(bundle: &Bundle) {
+    within(Duration::from_secs(5), "the program waits", || {
+        std::fs::read_to_string(bundle.output(bundle.id())).is_ok_and(|said| said.contains("\"pid\""))
+    });
 }
 
 fn a_container_goes_through_its_states() {
@@ -210,12 +220,13 @@ fn a_signal_has_a_name_or_a_number() {
         let bundle = waiting();
         bundle.create(bundle.id());
         bundle.must(&["start", bundle.id()]);
+        ready(&bundle);
         bundle.must(&["kill", bundle.id(), name]);
         bundle.wait_for(bundle.id(), "stopped");
     }
     let bundle = waiting();
     bundle.create(bundle.id());
-    for name in ["", "NOPE", "0", "65", "-9", "SIGRTMAX+1"] {
+    for name in ["", "NOPE", "65", "-9", "SIGRTMAX+1"] {
         let error = bundle.must_fail(&["kill", bundle.id(), name], 1);
         assert!(error.contains("unknown signal"), "{name}: {error}");
     }
@@ -263,7 +274,17 @@ fn a_pid_that_is_somebody_elses_is_not_the_containers() {
     let (file, init) =
         (bundle.state().join(bundle.id()).join("state.json"), bundle.state_of(bundle.id())["pid"].clone());
     let mut state: Value = serde_json::from_slice(&std::fs::read(&file).expect("a state")).expect("JSON");
-    let mut other = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep starts");
+    // The kernel counts the time of birth in hundredths of a second: so until one is born in another of them.
+    let mut other = loop {
+        let mut other = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep starts");
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", other.id())).expect("its line");
+        let (_, fields) = stat.rsplit_once(") ").expect("a name before");
+        if fields.split(' ').nth(19) != Some(&state["start_time"].to_string()) {
+            break other;
+        }
+        other.kill().expect("our child");
+        other.wait().expect("our child");
+    };
     state["pid"] = json!(other.id());
     std::fs::write(&file, state.to_string()).expect("a state");
     assert_eq!(bundle.state_of(bundle.id())["status"], "stopped");
@@ -370,6 +391,7 @@ fn every_process_stands_still_while_paused() {
     let bundle = waiting();
     bundle.create(bundle.id());
     bundle.must(&["start", bundle.id()]);
+    ready(&bundle);
     bundle.must(&["pause", bundle.id()]);
     assert_eq!(bundle.state_of(bundle.id())["status"], "paused");
     let error = bundle.must_fail(&["exec", bundle.id(), "/probe"], 255);
@@ -390,6 +412,52 @@ fn every_process_stands_still_while_paused() {
     bundle.must(&["start", bundle.id()]);
     bundle.must(&["pause", bundle.id()]);
     bundle.must(&["delete", "--force", bundle.id()]);
+}
+
+fn a_created_container_can_be_paused_and_goes_on() {
+    let bundle = waiting();
+    bundle.create(bundle.id());
+    bundle.must(&["pause", bundle.id()]);
+    assert_eq!(bundle.state_of(bundle.id())["status"], "paused");
+    let error = bundle.must_fail(&["start", bundle.id()], 1);
+    assert!(error.contains("is paused"), "{error}");
+    bundle.must(&["resume", bundle.id()]);
+    assert_eq!(bundle.state_of(bundle.id())["status"], "created");
+    bundle.must(&["start", bundle.id()]);
+}
+
+/// Two containers may have one control group, one after the other.
+fn a_deleted_container_takes_no_other_with_it() {
+    let (bundle, mut config) = (Bundle::new(), Bundle::config());
+    let (first, second) = (bundle.id(), format!("{}-second", bundle.id()));
+    config["linux"]["cgroupsPath"] = json!(format!("/coracle-{first}-group"));
+    config["process"]["args"] = json!(["/probe", "exit", "0"]);
+    let path = bundle.write(&config).path().display().to_string();
+    bundle.must(&["run", "--keep", "--bundle", &path, first]);
+    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
+    bundle.write(&config).create(&second);
+    bundle.must(&["start", &second]);
+    bundle.must(&["delete", first]);
+    assert_eq!(bundle.state_of(&second)["status"], "running");
+}
+
+fn a_run_that_was_deleted_leaves_the_next_of_its_name_alone() {
+    let bundle = waiting();
+    let mut run = bundle.command(&[], bundle.id()).stdout(Stdio::piped()).spawn().expect("it starts");
+    BufReader::new(run.stdout.take().expect("a pipe")).lines().next().expect("a report").expect("a report");
+    let runtime = nix::unistd::Pid::from_raw(run.id() as i32);
+    // A runtime that stands still while it changes the container would hold up everybody.
+    within(Duration::from_secs(5), "the container may be changed by others", || {
+        let folder = std::fs::File::open(bundle.state().join(bundle.id())).expect("its directory");
+        folder.try_lock().is_ok()
+    });
+    nix::sys::signal::kill(runtime, Signal::SIGSTOP).expect("kill");
+    bundle.must(&["delete", "--force", bundle.id()]);
+    bundle.create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    nix::sys::signal::kill(runtime, Signal::SIGCONT).expect("kill");
+    run.wait().expect("it ends");
+    assert_eq!(bundle.state_of(bundle.id())["status"], "running");
 }
 
 fn ps_knows_the_processes() {

@@ -94,14 +94,14 @@ fn a_spinner_is_throttled() {
 }
 
 fn processors_are_those_of_the_set() {
-    let (bundle, id) = limited(json!({ "cpu": { "cpus": "0" } }), &["hold"]);
+    let (bundle, id) = limited(json!({ "cpu": { "cpus": "0" } }), &["wait-signal", "TERM"]);
     start(&bundle, &id);
     let pid = bundle.state_of(&id)["pid"].clone();
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a status");
     assert!(status.lines().any(|line| line.split_whitespace().eq(["Cpus_allowed_list:", "0"])), "{status}");
 }
 
-/// 1:11 is /dev/kmsg. The node is there, and the rules decide.
+/// 4:0 is the console's first terminal. The node is there, and the rules decide; whether the device is, does not matter.
 fn a_device_that_is_not_allowed_cannot_be_opened() {
     for allowed in [false, true] {
         let (bundle, id) = limited(json!({}), &["open", "/tmp/device"]);
@@ -110,10 +110,10 @@ fn a_device_that_is_not_allowed_cannot_be_opened() {
                 .expect("JSON");
         config["linux"]["resources"]["devices"] = json!([
             { "allow": false, "access": "rwm" },
-            { "allow": allowed, "type": "c", "major": 1, "minor": 11, "access": "r" },
+            { "allow": allowed, "type": "c", "major": 4, "minor": 0, "access": "r" },
         ]);
         config["linux"]["devices"] =
-            json!([{ "path": "/tmp/device", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666 }]);
+            json!([{ "path": "/tmp/device", "type": "c", "major": 4, "minor": 0, "fileMode": 0o666 }]);
         bundle.write(&config);
         let output = bundle.command(&[], &id).output().expect("the runtime starts");
         let report: Value = serde_json::from_slice(&output.stdout).expect("the probe's report");
@@ -122,7 +122,7 @@ fn a_device_that_is_not_allowed_cannot_be_opened() {
 }
 
 fn the_control_group_is_gone_afterwards() {
-    let (bundle, id) = limited(json!({ "pids": { "limit": 7 } }), &["hold"]);
+    let (bundle, id) = limited(json!({ "pids": { "limit": 7 } }), &["wait-signal", "TERM"]);
     start(&bundle, &id);
     assert!(!files(&id, &["pids.max"]).is_empty(), "there is none");
     bundle.must(&["delete", "--force", &id]);

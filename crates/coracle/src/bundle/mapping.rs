@@ -4,8 +4,9 @@ use super::wrong;
 use crate::config::{IdMapping, Linux};
 use crate::error::Result;
 use crate::explain::Explain;
+use crate::mapping::{Mappings, Range};
 use crate::namespace::{Kind, Namespaces};
-use crate::user::{Identity, Mappings, Range};
+use crate::user::Identity;
 
 const UIDS: &str = "/linux/uidMappings";
 const GIDS: &str = "/linux/gidMappings";

@@ -13,9 +13,9 @@ use crate::config::{self, Capabilities, Rlimit, User};
 use crate::console::Size;
 use crate::error::{Error, Result};
 use crate::explain::Explain;
-use crate::limit::{self, Limit};
 use crate::process::Process;
 use crate::program;
+use crate::rlimit::{self, Limit};
 use crate::state::Dir;
 use crate::user::Identity;
 
@@ -69,7 +69,8 @@ pub fn process(asked: &config::Process, at: &str, explain: &Explain) -> Result<P
         cwd: working_directory(&asked.cwd, at)?,
         terminal: terminal(asked, at)?,
         user: identity(&asked.user, at)?,
-        capabilities: capabilities.map(|asked| sets(asked, at, explain)).transpose()?,
+        // What nobody asks for is not given: as with runc and crun, no capabilities at all.
+        capabilities: Some(capabilities.map_or(Ok(Sets::default()), |asked| sets(asked, at, explain))?),
         no_new_privileges: asked.no_new_privileges,
         limits: limits(&asked.rlimits, at)?,
         oom_score_adj: oom_score_adj(asked.oom_score_adj, at)?,
@@ -201,7 +202,7 @@ pub fn limits(listed: &[Rlimit], at: &str) -> Result<Vec<Limit>> {
         if soft > hard {
             return fail("soft", format!("{soft} is more than the hard limit, {hard}"));
         }
-        match limit::resource(name) {
+        match rlimit::resource(name) {
             Some(resource) => Ok(Limit { resource, soft, hard }),
             None => fail(
                 "type",

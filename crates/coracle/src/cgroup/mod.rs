@@ -8,11 +8,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, PathBuf};
 
 use nix::errno::Errno;
-use nix::unistd::{Gid, Uid, chown};
 use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sys;
 
 mod cpu;
@@ -68,8 +67,8 @@ pub struct Folder {
 
 /// Where the control group of `plan` will be: what to note down before it is made. What is noted down may be killed and
 /// removed later, so one that somebody asked for by path is looked at first: the root, or a group with processes in it,
-/// never becomes a container's. Only a container that joins another one (`joining`: some of its namespaces) may join
-/// that one's group as well.
+/// never becomes a container's. Only a container that joins another one (`joining`: its PID namespace) and asks for no
+/// limits may join that one's group as well.
 ///
 /// # Errors
 /// [`Error::Config`] where no hierarchy is mounted and the control group is not optional, or for the root; `EBUSY` for
@@ -96,7 +95,13 @@ pub fn locate(plan: &Plan, joining: bool) -> Result<Cgroup> {
     let mut shared = false;
     if !plan.optional {
         match folders.iter().try_for_each(folder::must_be_empty) {
-            Err(error) if joining && error.errno() == Some(Errno::EBUSY) => shared = true,
+            Err(error) if joining && error.errno() == Some(Errno::EBUSY) => {
+                // Its limits would be the other one's, too.
+                shared = limits::needed(&plan.resources).is_empty();
+                if !shared {
+                    return Err(error);
+                }
+            }
             other => other?,
         }
     }
@@ -195,22 +200,6 @@ impl Cgroup {
     pub fn doors(&self) -> Result<Doors> {
         let v1 = self.folders.iter().filter(|folder| !folder.is_v2());
         Ok(Doors { tasks: v1.map(v1::open_door).collect::<Result<_>>()? })
-    }
-
-    /// Gives the folder of version 2 to the owner of the container's user namespace, so that its processes may make
-    /// groups below it (runtime-spec, config-linux.md, "Cgroup ownership"). Its limits stay ours: only the folder and
-    /// the files that cgroups(7) lists for delegation change hands.
-    ///
-    /// # Errors
-    /// Those of chown(2).
-    pub fn delegate(&self, uid: Uid, gid: Gid) -> Result<()> {
-        let Some(folder) = self.v2() else { return Ok(()) };
-        for file in ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
-            let path = folder.path.join(file);
-            chown(&path, Some(uid), Some(gid))
-                .map_err(Error::refused(format!("chown {}", path.display())))?;
-        }
-        Ok(())
     }
 
     /// The folder of version 2.

@@ -15,19 +15,24 @@ use crate::error::{Error, Result};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Cgroup {
-    /// Kills what is left in it and removes it, with the groups below it. One that is gone already is no error, and one
-    /// that is shared is let be.
+    /// Removes it, with the groups below it. One that is gone already is no error, and one that is shared is let be.
+    /// `kill`: what is left in it is the container's, and is killed. Otherwise all of the container's have ended, so that
+    /// whoever is in it came later, from another container with the same path: it is theirs now.
     ///
     /// # Errors
     /// `EBUSY` where a process does not go.
-    pub fn remove(&self) -> Result<()> {
+    pub fn remove(&self, kill: bool) -> Result<()> {
         if self.shared {
             return Ok(());
         }
         for folder in &self.folders {
             match remove_folder(&folder.path) {
                 Err(error) if error.errno() == Some(Errno::EBUSY) => {
-                    self.empty()?;
+                    if kill {
+                        self.empty()?;
+                    } else if folder::must_be_empty(folder).is_err() {
+                        continue;
+                    }
                     remove_tree(&folder.path)?;
                 }
                 other => other?,

@@ -10,7 +10,7 @@ use nix::unistd::write;
 
 use super::{Folder, cpuset, folder};
 use crate::error::{Error, Result};
-use crate::proc;
+use crate::procfs;
 
 /// Makes the folder in one hierarchy of version 1, with its parents; `made` takes what was not there before.
 ///
@@ -31,7 +31,7 @@ fn inherit_cpuset(group: &Path) -> Result<()> {
     let Some(parent) = group.parent() else { return Ok(()) };
     for file in [cpuset::CPUS, cpuset::MEMS] {
         let parents = parent.join(file);
-        let list = proc::read_small(&parents).map_err(Error::io(format!("read {}", parents.display())))?;
+        let list = procfs::read_small(&parents).map_err(Error::io(format!("read {}", parents.display())))?;
         folder::write_file(&group.join(file), list.trim_end())?;
     }
     Ok(())

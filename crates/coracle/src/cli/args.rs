@@ -2,17 +2,22 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::{list, log};
 
 /// The lines that engines read off `--version`, behind the program's name.
-const VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0");
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let commit = option_env!("CORACLE_COMMIT").unwrap_or("unknown");
+    format!("version {}\ncommit: {commit}\nspec: 1.3.0", env!("CARGO_PKG_VERSION"))
+});
 
 /// An OCI container runtime.
 #[derive(Debug, Parser)]
-#[command(name = "coracle", version = VERSION, arg_required_else_help = true)]
+#[command(name = "coracle", version = VERSION.as_str(), disable_version_flag = true)]
+#[command(arg_required_else_help = true, args_override_self = true)]
 pub(super) struct Cli {
     /// Folder for the containers' directories [default: /run/coracle, or one of your own]
     #[arg(long, value_name = "DIR")]
@@ -29,6 +34,22 @@ pub(super) struct Cli {
     /// Taken for compatibility
     #[arg(long, hide = true)]
     pub(super) debug: bool,
+    /// Taken for compatibility: who we are, we see
+    #[arg(long, hide = true, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", value_parser = ["true", "false", "auto"])]
+    pub(super) rootless: Option<String>,
+    /// Taken for compatibility: control groups are made by their file system
+    #[arg(long, hide = true, value_name = "NAME", value_parser = ["cgroupfs", "disabled", "systemd"])]
+    pub(super) cgroup_manager: Option<String>,
+    /// Refused: there is no systemd driver
+    #[arg(long, hide = true)]
+    pub(super) systemd_cgroup: bool,
+    /// Taken for compatibility: no verb needs it
+    #[arg(long, hide = true, value_name = "PATH")]
+    pub(super) criu: Option<PathBuf>,
+    /// Print version
+    #[arg(long, short = 'v', short_alias = 'V', action = ArgAction::Version)]
+    pub(super) version: Option<bool>,
     #[command(subcommand)]
     pub(super) verb: Verb,
 }
@@ -73,15 +94,14 @@ pub(super) enum Verb {
         quiet: bool,
     },
     /// Send a signal to the init of a container
+    #[command(override_usage = "coracle kill [OPTIONS] ID [SIGNAL]")]
     Kill {
         /// Send it to every process in it
         #[arg(long, short)]
         all: bool,
-        /// The container
-        id: String,
-        /// Its name or number
-        #[arg(default_value = "SIGTERM", allow_hyphen_values = true)]
-        signal: String,
+        /// The container, and the signal's name or number [default: SIGTERM]
+        #[arg(required = true, trailing_var_arg = true, num_args = 1..=2, value_name = "ID")]
+        words: Vec<String>,
     },
     /// Remove a container that has stopped, or was never started
     Delete {
@@ -104,15 +124,14 @@ pub(super) enum Verb {
         id: String,
     },
     /// List the processes of a container
+    #[command(override_usage = "coracle ps [OPTIONS] ID [PS OPTIONS]...")]
     Ps {
         /// How
         #[arg(long, short, value_name = "FORMAT", default_value = "table")]
         format: list::Format,
-        /// The container
-        id: String,
-        /// Options for ps(1) [default: -ef]
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        options: Vec<String>,
+        /// The container, and options for ps(1) [default: -ef]
+        #[arg(required = true, trailing_var_arg = true, value_name = "ID")]
+        words: Vec<String>,
     },
     /// Write a config.json to begin with
     Spec {
@@ -177,6 +196,12 @@ pub(super) struct Create {
     /// Descriptors after standard error that the program keeps
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub(super) preserve_fds: u32,
+    /// Refused: the old root goes by pivot_root(2)
+    #[arg(long, hide = true)]
+    pub(super) no_pivot: bool,
+    /// Refused: nothing sends a pidfd
+    #[arg(long, hide = true, value_name = "SOCKET")]
+    pub(super) pidfd_socket: Option<PathBuf>,
     /// Taken for compatibility: there is no keyring of ours
     #[arg(long, hide = true)]
     pub(super) no_new_keyring: bool,
@@ -185,9 +210,10 @@ pub(super) struct Create {
 }
 
 #[derive(Debug, Args)]
+#[command(override_usage = "coracle exec [OPTIONS] ID [COMMAND]...")]
 pub(super) struct Exec {
     /// A line for a login shell, instead of a command
-    #[arg(long, value_name = "LINE", conflicts_with_all = ["process", "command"])]
+    #[arg(long, value_name = "LINE", conflicts_with = "process")]
     pub(super) exec: Option<String>,
     /// Working directory inside
     #[arg(long, value_name = "DIR")]
@@ -237,9 +263,14 @@ pub(super) struct Exec {
     /// Into a paused container: it begins when that goes on
     #[arg(long)]
     pub(super) ignore_paused: bool,
-    /// The container
-    pub(super) id: String,
-    /// The program and its arguments [default: an interactive /bin/sh]
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(super) command: Vec<String>,
+    /// The container, then the program and its arguments [default: an interactive /bin/sh]
+    #[arg(required = true, trailing_var_arg = true, value_name = "ID")]
+    pub(super) words: Vec<String>,
+}
+
+/// The container's id, and what stands behind it. The two are one list, for this is how clap reads no option behind
+/// the id: `exec ID ls -a` must leave `-a` to ls.
+pub(super) fn split(mut words: Vec<String>) -> (String, Vec<String>) {
+    let behind = words.split_off(words.len().min(1));
+    (words.pop().unwrap_or_default(), behind)
 }

@@ -1,11 +1,12 @@
 //! The command line: options to a plan, a plan to a verb, an outcome to an exit code.
 
 mod args;
+mod parse;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 use crate::create::{self, Manner};
 use crate::error::{Error, Result};
@@ -29,23 +30,21 @@ pub fn command() -> clap::Command {
 
 /// The entry point of the binary. Returns the exit code to end with.
 pub fn main() -> u8 {
-    let cli = match Cli::try_parse() {
+    let cli = match parse::parse() {
         Ok(cli) => cli,
-        Err(told) => {
-            // Help and version go to standard output, and are no failure.
-            let _ = told.print();
-            return told.use_stderr().into();
-        }
+        Err(told) => return parse::tell(&told),
     };
     let failure = if matches!(cli.verb, Verb::Exec(_)) { NOT_EXECUTED } else { 1 };
     // First of all, for this program begins once more then.
     let sealed = if makes_processes(&cli.verb) { seal(&cli) } else { Ok(()) };
     let begun = sys::begin().map_err(Error::refused("open /dev/null"));
+    // Before the log is opened, or its descriptor is taken for one of the caller's.
+    let kept = kept(&cli.verb);
     let explain = match begun.and_then(|()| narration(&cli)) {
         Ok(explain) => explain,
-        Err(error) => return tell(&error, &Explain::silent(), 1),
+        Err(error) => return tell(&error, &Explain::silent(), failure),
     };
-    match sealed.and_then(|()| act(cli, &explain)) {
+    match sealed.and(kept).and_then(|kept| act(cli, kept, &explain)) {
         Ok(code) => code,
         Err(error) => tell(&error, &explain, failure),
     }
@@ -80,7 +79,34 @@ fn tell(error: &Error, explain: &Explain, code: u8) -> u8 {
     code
 }
 
-fn act(cli: Cli, explain: &Explain) -> Result<u8> {
+/// Refuses by name what an engine may ask for and this version cannot do.
+fn refuse(cli: &Cli) -> Result<()> {
+    let create = match &cli.verb {
+        Verb::Create(create) | Verb::Run { create, .. } => Some(create),
+        _ => None,
+    };
+    for (asked, problem) in [
+        (cli.systemd_cgroup, "--systemd-cgroup: this version has no systemd driver"),
+        (
+            cli.cgroup_manager.as_deref() == Some("systemd"),
+            "--cgroup-manager systemd: this version has no systemd driver; give cgroupfs",
+        ),
+        (create.is_some_and(|wish| wish.no_pivot), "--no-pivot: this version needs pivot_root"),
+        (
+            create.is_some_and(|wish| wish.pidfd_socket.is_some()),
+            "--pidfd-socket: this version does not do this; give --pid-file",
+        ),
+    ] {
+        if asked {
+            return Err(Error::Usage { problem: problem.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// Does what the command line says. `kept` descriptors after standard error are the program's.
+fn act(cli: Cli, kept: u32, explain: &Explain) -> Result<u8> {
+    refuse(&cli)?;
     let root = cli.root.unwrap_or_else(state::default_root);
     match cli.verb {
         Verb::Sandbox(wish) => {
@@ -88,24 +114,30 @@ fn act(cli: Cli, explain: &Explain) -> Result<u8> {
             run::run(&plan, &root, &Manner::default(), After::default(), explain)
         }
         Verb::Create(wish) => {
-            let (plan, manner) = container(wish, explain)?;
+            let (plan, manner) = container(wish, kept, explain)?;
             detached_terminal(&plan, &manner, true)?;
             create::create(&plan, &root, &manner, &signal::hold()?, explain).map(|()| 0)
         }
         Verb::Run { create, detach, keep, .. } => {
-            let (plan, manner) = container(create, explain)?;
+            let (plan, manner) = container(create, kept, explain)?;
             detached_terminal(&plan, &manner, detach)?;
             run::run(&plan, &root, &manner, After { detach, keep }, explain)
         }
-        Verb::Exec(wish) => execute(wish, &root, explain),
+        Verb::Exec(wish) => execute(wish, kept, &root, explain),
         Verb::Start { id } => start::start(&root, &id, explain).map(|()| 0),
-        Verb::Kill { all, id, signal } => kill::kill(&root, &id, &signal, all).map(|()| 0),
+        Verb::Kill { all, words } => {
+            let (id, signal) = args::split(words);
+            kill::kill(&root, &id, signal.first().map_or("SIGTERM", String::as_str), all).map(|()| 0)
+        }
         Verb::Delete { force, id } => delete::delete(&root, &id, force, explain).map(|()| 0),
         Verb::Pause { id } => pause::pause(&root, &id).map(|()| 0),
         Verb::Resume { id } => pause::resume(&root, &id).map(|()| 0),
         Verb::State { id } => say(&list::state(&root, &id)?),
-        Verb::List { format, quiet } => say(&list::list(&root, format, quiet)?),
-        Verb::Ps { format, id, options } => say(&ps::ps(&root, &id, format, &options)?),
+        Verb::List { format, quiet } => say(&list::list(&root, format, quiet, explain)?),
+        Verb::Ps { format, words } => {
+            let (id, options) = args::split(words);
+            say(&ps::ps(&root, &id, format, &options)?)
+        }
         Verb::Spec { bundle, rootless } => spec::write(&bundle, rootless).map(|()| 0),
         Verb::Features => say(&features::json()),
         Verb::Completions { shell } => {
@@ -136,31 +168,41 @@ fn sandbox(wish: Sandbox) -> Result<Plan> {
     })
 }
 
-fn container(wish: Create, explain: &Explain) -> Result<(Plan, Manner)> {
+fn container(wish: Create, kept: u32, explain: &Explain) -> Result<(Plan, Manner)> {
     let mut plan = bundle::load(&wish.bundle, &wish.id, explain)?;
-    let preserve_fds = preserved(wish.preserve_fds)? + listening(&mut plan)?;
+    if let Some(count) = listening() {
+        // It keeps them under its own number.
+        plan.process.set_variable("LISTEN_FDS", &count.to_string());
+        plan.process.set_variable("LISTEN_PID", "1");
+    }
     let (console_socket, pid_file) = (wish.console_socket, wish.pid_file);
-    Ok((plan, Manner { console_socket, pid_file, preserve_fds, ..Manner::default() }))
+    Ok((plan, Manner { console_socket, pid_file, preserve_fds: kept, ..Manner::default() }))
 }
 
-/// Sockets that a service manager has opened for the program (sd_listen_fds(3)): it keeps them, under its own number.
-fn listening(plan: &mut Plan) -> Result<u32> {
+/// How many sockets a service manager has opened for the program (sd_listen_fds(3)), where one has.
+fn listening() -> Option<u32> {
     let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
-    let Some(count) = number("LISTEN_FDS").filter(|_| number("LISTEN_PID") == Some(std::process::id()))
-    else {
-        return Ok(0);
-    };
-    plan.process.set_variable("LISTEN_FDS", &count.to_string());
-    plan.process.set_variable("LISTEN_PID", "1");
-    preserved(count)
+    number("LISTEN_FDS").filter(|_| number("LISTEN_PID") == Some(std::process::id()))
 }
 
-/// Whether the descriptors that are to be kept are there: after standard error, without a gap.
-fn preserved(count: u32) -> Result<u32> {
-    for fd in 3..3 + count {
+/// How many descriptors after standard error the program keeps: sockets of a service manager, and those of
+/// --preserve-fds behind them.
+///
+/// # Errors
+/// [`Error::Usage`] where one of them is not open.
+fn kept(verb: &Verb) -> Result<u32> {
+    let (asked, listening) = match verb {
+        Verb::Create(create) | Verb::Run { create, .. } => (create.preserve_fds, listening()),
+        Verb::Exec(exec) => (exec.preserve_fds, None),
+        _ => return Ok(0),
+    };
+    let count = asked.saturating_add(listening.unwrap_or(0));
+    for fd in (3_u64..).take(count as usize) {
         if !Path::new(&format!("/proc/self/fd/{fd}")).exists() {
-            let problem =
-                format!("--preserve-fds {count}: descriptor {fd} is not open; open 3 and those after it");
+            let sockets = listening.map(|count| format!(" and LISTEN_FDS={count}")).unwrap_or_default();
+            let problem = format!(
+                "--preserve-fds {asked}{sockets}: descriptor {fd} is not open; open 3 and those after it"
+            );
             return Err(Error::Usage { problem });
         }
     }
@@ -182,7 +224,7 @@ fn detached_terminal(plan: &Plan, manner: &Manner, detached: bool) -> Result<()>
     Err(Error::Usage { problem: problem.to_owned() })
 }
 
-fn execute(wish: Exec, root: &Path, explain: &Explain) -> Result<u8> {
+fn execute(wish: Exec, kept: u32, root: &Path, explain: &Explain) -> Result<u8> {
     for (option, asked) in [
         ("--process-label", wish.process_label.is_some()),
         ("--apparmor", wish.apparmor.is_some()),
@@ -192,17 +234,22 @@ fn execute(wish: Exec, root: &Path, explain: &Explain) -> Result<u8> {
             return Err(Error::Usage { problem: format!("{option}: this version does not do this") });
         }
     }
+    let (id, command) = args::split(wish.words);
+    if wish.exec.is_some() && !command.is_empty() {
+        let problem = "--exec is given, and a command as well: give one of them".to_owned();
+        return Err(Error::Usage { problem });
+    }
     // A shell for a person: where there is one.
-    let shell = wish.command.is_empty() && wish.exec.is_none() && wish.process.is_none();
+    let shell = command.is_empty() && wish.exec.is_none() && wish.process.is_none();
     let manner = exec::Manner {
         detach: wish.detach,
         console_socket: wish.console_socket,
         pid_file: wish.pid_file,
-        preserve_fds: preserved(wish.preserve_fds)?,
+        preserve_fds: kept,
         ignore_paused: wish.ignore_paused,
     };
     let wanted = exec::Wish {
-        args: wish.command,
+        args: command,
         line: wish.exec,
         file: wish.process,
         cwd: wish.cwd,
@@ -213,5 +260,5 @@ fn execute(wish: Exec, root: &Path, explain: &Explain) -> Result<u8> {
         no_new_privileges: wish.no_new_privs,
         capabilities: wish.cap,
     };
-    exec::exec(root, &wish.id, &wanted, &manner, explain)
+    exec::exec(root, &id, &wanted, &manner, explain)
 }

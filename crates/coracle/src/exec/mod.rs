@@ -1,14 +1,15 @@
 //! Exec: one more process in a running container.
 //!
 //! ```text
-//! main                                       session
+//! main                            middle                          session
 //!  | a pidfd of the container's init
-//!  | setns(pidfd, PID): for children
-//!  | clone3(PIDFD | INTO_CGROUP) -----------> |
-//!  | control group, oom score                 | waits
-//!  | ----------------- Go ------------------> | setns(pidfd, all others), who it is, program found
-//!  | <---------- Ready | Failed ------------- |
-//!  | <------- closed | Failed --------------- | execve
+//!  | clone3(INTO_CGROUP) --------> |
+//!  |                               | oom score, control group
+//!  |                               | setns(pidfd, all)
+//!  | <------------ Born ---------- | clone3(PARENT) ------------> |
+//!  | ---------------------------- Go ---------------------------> | who it is, program found
+//!  | <---------------------- Ready | Failed --------------------- |
+//!  | <--------------------- closed | Failed --------------------- | execve
 //!  | pid file; wait, or not
 //! ```
 //!
@@ -22,21 +23,21 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
+use nix::unistd::Pid;
 
 use crate::birth::{self, Born};
 use crate::cgroup::Doors;
 use crate::channel::{self, Channel, Message};
-use crate::console::{self, Proxy};
-use crate::create::next_word;
+use crate::console;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
-use crate::namespace::{Kind, Namespaces};
+use crate::lifecycle::{self, Status};
+use crate::namespace::Kind;
 use crate::process::{self, Process};
-use crate::signal::{self, Held, Sender};
+use crate::signal::{self, Held};
 use crate::state::{Dir, State};
-use crate::status::{self, Status};
-use crate::sys::{self, Whose};
-use crate::{limit, pid_file, program, rootfs, seal, user, wait};
+use crate::sys;
+use crate::{exit, mapping, pid_file, program, rlimit, rootfs, seal};
 
 pub use wish::Wish;
 
@@ -70,12 +71,12 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
     let (ours, theirs) = channel::pair()?;
     let born = explain
         .step(&explain::CLONE, || give_birth(&state, &process, manner, &held, theirs, &ours, explain))?;
-    let session = accompany(&process, manner, &held, &born, &ours, explain);
-    let terminal = session.inspect_err(|_| end(&born))?;
+    let session = accompany(manner, &held, &ours);
+    let terminal = session.inspect_err(|_| born.bury())?;
     if let Some(path) = &manner.pid_file {
-        pid_file::write(path, born.pid).inspect_err(|_| end(&born))?;
+        pid_file::write(path, born.pid).inspect_err(|_| born.bury())?;
     }
-    if manner.detach { Ok(0) } else { foreground(&born, terminal, &held, explain) }
+    if manner.detach { Ok(0) } else { exit::of_child(born.pidfd.as_fd(), terminal, &held, explain) }
 }
 
 /// What is known of the container `id` of `dir`, if it is one to go into: one that runs; a paused one only where
@@ -84,7 +85,7 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
 /// # Errors
 /// [`Error::NotRunning`] for one that has stopped; [`Error::Status`] for any other, with what to do about it.
 fn running(dir: &Dir, id: &str, manner: &Manner) -> Result<State> {
-    match status::of(dir)? {
+    match lifecycle::of(dir)? {
         (state, Status::Running) => Ok(state),
         (state, Status::Paused) if manner.ignore_paused => Ok(state),
         (_, Status::Stopped) => Err(Error::NotRunning { id: id.to_owned() }),
@@ -95,7 +96,11 @@ fn running(dir: &Dir, id: &str, manner: &Manner) -> Result<State> {
     }
 }
 
-/// Gives birth to a process of the container's PID namespace, in its control group.
+/// Gives birth to a process in the container's namespaces and its control group.
+///
+/// It is born where it belongs, by a middle process that has gone there first. Were it born in the PID namespace alone,
+/// and went into the others by itself, it could be seen from inside before: a container with CAP_SYS_PTRACE looks into
+/// whomever it sees, and would find the host's files at `/proc/PID/root`.
 fn give_birth(
     state: &State,
     process: &Process,
@@ -105,36 +110,14 @@ fn give_birth(
     ours: &Channel,
     explain: &Explain,
 ) -> Result<Born> {
-    let init = status::pidfd(state)?.ok_or_else(|| Error::NotRunning { id: state.id.clone() })?;
-    let kinds = join_before_birth(init.as_fd(), &state.namespaces)?;
+    let init = lifecycle::pidfd(state)?.ok_or_else(|| Error::NotRunning { id: state.id.clone() })?;
     let (birthplace, doors) = (state.cgroup.birthplace()?, state.cgroup.doors()?);
     let told = explain.told_by_init();
     let root = state.namespaces.contains(&Kind::User);
-    let life = |channel| {
-        let session =
-            Session { init, doors, kinds: &kinds, root, process, manner, held, channel, explain: &told };
-        session.live()
-    };
-    birth::give(&Namespaces::default(), birthplace.as_ref().map(AsFd::as_fd), ours, theirs, life)
-}
-
-/// Joins those namespaces of `kinds`, of the process of `pidfd`, that a session must be born in, and returns the other
-/// kinds: the session joins them itself. The PID namespace is one: setns(2) never moves who calls it, only the children
-/// born afterwards. The user namespace is one where we have no privilege ([`user::is_privileged`]): only its root may
-/// join the others, so we must be in it first. A privileged runtime leaves it to the session, and stays what it is.
-///
-/// # Errors
-/// As [`join`].
-fn join_before_birth(pidfd: BorrowedFd<'_>, kinds: &[Kind]) -> Result<Vec<Kind>> {
-    let privileged = user::is_privileged();
-    let is_first = |kind: Kind| kind == Kind::Pid || (kind == Kind::User && !privileged);
-    // The user namespace first: its privilege is what the other asks for.
-    for kind in [Kind::User, Kind::Pid] {
-        if kinds.contains(&kind) && is_first(kind) {
-            join(pidfd, &[kind])?;
-        }
-    }
-    Ok(kinds.iter().copied().filter(|kind| !is_first(*kind)).collect())
+    let way = Way { init, doors, state, process, manner, held, explain: &told };
+    let life = |channel| Session { root, process, manner, held, channel, explain: &told }.live();
+    let birthplace = birthplace.as_ref().map(AsFd::as_fd);
+    birth::through(CloneFlags::empty(), birthplace, ours, theirs, |channel| way.go(channel), life)
 }
 
 /// Joins namespaces of `kinds` of the process of `pidfd`, all at once: one setns(2) with all their flags
@@ -155,27 +138,17 @@ pub fn join(pidfd: BorrowedFd<'_>, kinds: &[Kind]) -> Result<()> {
     })
 }
 
-/// Does for the session what only we can do, and says `Go` on `channel`; then waits for its words ([`next_word`]): a
+/// Does for the session what only we can do, and says `Go` on `channel`; then waits for its words ([`Channel::next`]): a
 /// `Terminal`, whose descriptor goes to the console socket or, without one, is returned; `Ready`; and after that the
 /// end of the channel, which is close-on-exec: the program runs.
 ///
 /// # Errors
 /// [`Error::Init`] with what the session says has failed; [`Error::InitDied`] where it ends before it is ready.
-fn accompany(
-    process: &Process,
-    manner: &Manner,
-    held: &Held,
-    born: &Born,
-    channel: &Channel,
-    explain: &Explain,
-) -> Result<Option<OwnedFd>> {
-    if let Some(value) = process.oom_score_adj {
-        explain.step(&explain::OOM_SCORE, || limit::oom_score_adj(born.pid, value))?;
-    }
+fn accompany(manner: &Manner, held: &Held, channel: &Channel) -> Result<Option<OwnedFd>> {
     channel.send(&Message::Go)?;
     let (mut terminal, mut ready) = (None, false);
     loop {
-        match next_word(channel, held)? {
+        match channel.next(held)? {
             Some((Message::Terminal, Some(master))) => match &manner.console_socket {
                 Some(socket) => console::send(socket, master.as_fd())?,
                 None => terminal = Some(master),
@@ -189,29 +162,43 @@ fn accompany(
     }
 }
 
-/// Kills and buries a session that could not begin.
-fn end(born: &Born) {
-    // It may have ended by itself.
-    let _ = sys::pidfd_send_signal(born.pidfd.as_fd(), libc::SIGKILL);
-    let _ = sys::wait_until_ended(born.pidfd.as_fd());
-    let _ = sys::wait(Whose::Pidfd(born.pidfd.as_fd()));
+/// The way into a container, for the middle process.
+struct Way<'a> {
+    init: OwnedFd,
+    doors: Doors,
+    state: &'a State,
+    process: &'a Process,
+    manner: &'a Manner,
+    held: &'a Held,
+    explain: &'a Explain,
 }
 
-/// Waits for the end of the program, and is its terminal's other end meanwhile.
-fn foreground(born: &Born, terminal: Option<OwnedFd>, held: &Held, explain: &Explain) -> Result<u8> {
-    let mut terminal = terminal.map(Proxy::new).transpose()?;
-    let pidfd = born.pidfd.as_fd();
-    let ended = || sys::wait(Whose::Pidfd(pidfd)).map_err(Error::refused("waitid"));
-    explain.step(&explain::WAIT, || {
-        wait::until_ended(pidfd, held, Sender::Anybody, terminal.as_mut(), ended).map(wait::exit_code)
-    })
+impl Way<'_> {
+    /// Into the control group, then into all namespaces at once. From here on nobody outside the container can be
+    /// reached through us, and nobody inside it can look into us.
+    fn go(self, channel: &Channel) -> Result<()> {
+        // It is handed down, and only its owner may write it: so before the process hides.
+        if let Some(value) = self.process.oom_score_adj {
+            self.explain.step(&explain::OOM_SCORE, || rlimit::oom_score_adj(Pid::this(), value))?;
+        }
+        self.explain.step(&explain::HIDE, seal::hide)?;
+        if !self.doors.is_empty() {
+            self.explain.step(&explain::JOIN_CGROUP, || self.doors.enter())?;
+        }
+        self.doors.leave_open();
+        // No descriptor of the host gets in.
+        close_all_but(&[channel.as_fd(), self.held.as_fd(), self.init.as_fd()], self.manner, self.explain)?;
+        self.explain.step(&explain::ENTER, || join(self.init.as_fd(), &self.state.namespaces))
+    }
+}
+
+fn close_all_but(keep: &[BorrowedFd<'_>], manner: &Manner, explain: &Explain) -> Result<()> {
+    let keep: Vec<_> = keep.iter().copied().chain(explain.descriptors()).collect();
+    sys::close_all_but(&keep, manner.preserve_fds).map_err(Error::refused("close_range"))
 }
 
 /// What the new process is born with.
 struct Session<'a> {
-    init: OwnedFd,
-    doors: Doors,
-    kinds: &'a [Kind],
     /// Whether it is in a user namespace, and so to be its root at first.
     root: bool,
     process: &'a Process,
@@ -223,8 +210,8 @@ struct Session<'a> {
 
 impl Session<'_> {
     /// Becomes the program in the container, or ends.
-    fn live(mut self) -> ! {
-        let failed = match self.enter() {
+    fn live(self) -> ! {
+        let failed = match self.begin() {
             Ok(file) => {
                 let Err(error) = program::execute(self.process, &file, &self.held.before, self.explain);
                 error
@@ -236,38 +223,20 @@ impl Session<'_> {
         sys::exit_now(1)
     }
 
-    /// The way into the container. Returns the program's path, seen from inside.
-    fn enter(&mut self) -> Result<CString> {
-        // 1. No descriptor of the host gets in, and nobody inside looks into us (CVE-2016-9962).
-        self.close_all_but_ours()?;
+    /// What is left to do inside. Returns the program's path.
+    fn begin(&self) -> Result<CString> {
+        close_all_but(&[self.channel.as_fd(), self.held.as_fd()], self.manner, self.explain)?;
         if self.channel.receive()? != Some(Message::Go) {
             sys::exit_now(1);
         }
-        self.explain.step(&explain::HIDE, seal::hide)?;
-        if !self.doors.is_empty() {
-            self.explain.step(&explain::JOIN_CGROUP, || self.doors.enter())?;
-            std::mem::take(&mut self.doors).leave_open();
-            self.close_all_but_ours()?;
-        }
-
-        // 2. All namespaces at once, and root of the user namespace if there is one.
-        self.explain.step(&explain::ENTER, || join(self.init.as_fd(), self.kinds))?;
         if self.root {
-            self.explain.step(&explain::BECOME_ROOT, user::become_root)?;
+            self.explain.step(&explain::BECOME_ROOT, mapping::become_root)?;
         }
-
-        // 3. The same tail as init's.
+        // The same tail as init's.
         self.give_terminal()?;
         let file = process::assume(self.process, self.explain)?;
         self.channel.send(&Message::Ready)?;
         Ok(file)
-    }
-
-    fn close_all_but_ours(&self) -> Result<()> {
-        let keep = [self.channel.as_fd(), self.held.as_fd(), self.init.as_fd()];
-        let keep = keep.into_iter().chain(self.explain.descriptors()).chain(self.doors.descriptors());
-        sys::close_all_but(&keep.collect::<Vec<_>>(), self.manner.preserve_fds)
-            .map_err(Error::refused("close_range"))
     }
 
     fn give_terminal(&self) -> Result<()> {

@@ -41,10 +41,15 @@ impl Wish {
     /// # Errors
     /// Names the option, or the property of the file by its JSON pointer.
     pub fn process(&self, dir: &Dir, explain: &Explain) -> Result<Process> {
+        let of_container = bundle::of_container(dir, explain)?;
         let (mut spec, at) = match &self.file {
             Some(file) => (bundle::from_file(file)?, ""),
-            None => (bundle::of_container(dir, explain)?, "/process"),
+            None => (of_container.clone(), "/process"),
         };
+        // Where the file says nothing of them, it is no more than the container's own program.
+        if spec.capabilities.is_none() {
+            spec.capabilities = of_container.capabilities;
+        }
         if self.file.is_none() {
             self.change(&mut spec)?;
         } else if self.terminal {

@@ -126,7 +126,7 @@ pub(super) fn change_attached(mount: BorrowedFd<'_>, options: &Options) -> nix::
 /// Makes an attached mount read-only; where the kernel can, those below it as well.
 ///
 /// # Errors
-/// As [`Attributes::apply`].
+/// Those of mount_setattr(2).
 pub fn make_read_only(mount: BorrowedFd<'_>, recursive: bool) -> nix::Result<()> {
     match Attributes::READ_ONLY.apply(mount, recursive) {
         Err(Errno::ENOSYS) => Attributes::READ_ONLY.remount(mount),

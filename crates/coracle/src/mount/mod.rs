@@ -4,7 +4,7 @@ mod attributes;
 mod bind;
 mod cgroup;
 mod copy_up;
-mod new;
+mod filesystem;
 mod options;
 mod remount;
 mod target;
@@ -166,7 +166,7 @@ fn what(spec: &config::Mount, options: &Options) -> Result<What, Wrong> {
 /// Those of the mount calls.
 pub fn attach(root: BorrowedFd<'_>, mount: &Mount, world: World<'_>) -> Result<()> {
     match &mount.what {
-        What::New { kind, source } => new::attach(root, mount, kind, source),
+        What::New { kind, source } => filesystem::attach(root, mount, kind, source),
         What::Bind { source, recursive } => bind::attach(root, mount, bind::open(mount, source, *recursive)?),
         What::Cgroup => cgroup::attach(root, mount, world),
         What::Remount => remount::change(root, mount),

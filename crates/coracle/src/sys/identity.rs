@@ -1,7 +1,6 @@
 //! Who a process is and what it may: capabilities and resource limits.
 
 use nix::errno::Errno;
-use nix::unistd::Pid;
 
 /// The kernel's `_LINUX_CAPABILITY_VERSION_3`: two words of 32 bits for each set.
 const VERSION: u32 = 0x2008_0522;
@@ -87,23 +86,4 @@ fn prctl(option: libc::c_int, second: libc::c_ulong, third: libc::c_ulong) -> ni
     let zero: libc::c_ulong = 0;
     // SAFETY: none of the options above takes a pointer. The arguments are longs, as the kernel reads them.
     Errno::result(unsafe { libc::prctl(option, second, third, zero, zero) })
-}
-
-/// Sets a limit of another process, as prlimit(2).
-///
-/// # Errors
-/// `EPERM` for a hard limit above today's without CAP_SYS_RESOURCE, `ESRCH`.
-pub fn prlimit(pid: Pid, resource: nix::sys::resource::Resource, soft: u64, hard: u64) -> nix::Result<()> {
-    let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
-    // SAFETY: limit lives through the call; a null pointer for the old limit is allowed.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_prlimit64,
-            pid.as_raw(),
-            resource as libc::c_uint,
-            &raw const limit,
-            std::ptr::null_mut::<libc::rlimit64>(),
-        )
-    };
-    Errno::result(result).map(drop)
 }

@@ -130,13 +130,19 @@ impl Bundle {
         stderr
     }
 
-    /// Creates the container `id`. Its output goes nowhere: it outlives the call.
+    /// Where the output of the container `id` goes that [`Bundle::create`] makes.
+    pub(crate) fn output(&self, id: &str) -> PathBuf {
+        self.path().join(format!("output-of-{id}"))
+    }
+
+    /// Creates the container `id`. Its output goes to a file: it outlives the call.
     #[track_caller]
     pub(crate) fn create(&self, id: &str) {
         let bundle = self.path().display().to_string();
         let mut create = self.coracle(&["create", "--bundle", &bundle, id]);
         let errors = self.path().join("errors");
-        create.stdout(Stdio::null()).stderr(std::fs::File::create(&errors).expect("a file"));
+        let file = |path: &Path| std::fs::File::create(path).expect("a file");
+        create.stdout(file(&self.output(id))).stderr(file(&errors));
         let status = create.status().expect("the runtime starts");
         let said = std::fs::read_to_string(&errors).unwrap_or_default();
         assert!(status.success(), "create: {status}: {said}");

@@ -238,12 +238,16 @@ pub(crate) fn s02_the_end_of_the_second_takes_nothing_from_the_first() {
     let bundle = Bundle::new();
     let (group, mut joining) = in_one_group(&bundle);
     let second = fresh_id();
-    // A limit of the second's would be one of the first's.
-    joining["linux"]["resources"] = json!({ "pids": { "limit": 5 } });
     let lives = |moment: &str| {
         assert_eq!(bundle.state_of(bundle.id())["status"], "running", "{moment}");
         assert_eq!(limit(&group), "20", "{moment}: the limit of the first");
     };
+    // A limit of the second's would be one of the first's.
+    joining["linux"]["resources"] = json!({ "pids": { "limit": 5 } });
+    let output = bundle.write(&joining).command(&[], &second).output().expect("the runtime starts");
+    assert!(text(&output.stderr).contains("holds processes already"), "{}", text(&output.stderr));
+    lives("a limit was refused");
+    joining["linux"]["resources"] = Value::Null;
     // By itself.
     joining["process"]["args"] = json!(["/probe", "exit", "3"]);
     let output = bundle.write(&joining).command(&[], &second).output().expect("the runtime starts");

@@ -6,12 +6,12 @@ use nix::errno::Errno;
 use nix::unistd::geteuid;
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType, LinuxResources};
 
+use super::Cgroup;
 use super::limits::wrong;
-use super::{Cgroup, v2};
-use crate::bpf;
 use crate::error::Result;
 
 mod v1;
+mod v2;
 
 /// What may be done with a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +118,7 @@ pub(super) fn limit(cgroup: &Cgroup, resources: &LinuxResources) -> Result<()> {
     let rules = rules(resources)?;
     let result = match (cgroup.v1("devices"), cgroup.v2()) {
         (Some(folder), _) => v1::limit(folder, &rules),
-        (None, Some(folder)) => bpf::filter_devices(v2::open_folder(folder)?.as_fd(), &rules),
+        (None, Some(folder)) => v2::filter_devices(super::v2::open_folder(folder)?.as_fd(), &rules),
         (None, None) => Ok(()),
     };
     match result {

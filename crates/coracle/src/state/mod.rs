@@ -8,15 +8,15 @@
 //! | `state.json` | the state from then on |
 //! | `config.json` | a copy of the bundle's config, for later changes there change no container |
 
+mod socket;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
 use nix::unistd::{Pid, geteuid};
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,9 @@ pub struct State {
     pub annotations: BTreeMap<String, String>,
     /// The kinds of namespaces in which it differs from the runtime.
     pub namespaces: Vec<Kind>,
+    /// Those of them that it joined.
+    #[serde(default)]
+    pub joined: Vec<Kind>,
     /// Its control group.
     #[serde(default)]
     pub cgroup: Cgroup,
@@ -118,23 +121,10 @@ impl Dir {
             made => made.map_err(failed(format!("mkdir {}", path.display())))?,
         }
         let dir = Dir { path };
-        dir.refuse_strangers_root(root).and_then(|()| dir.lock_at(false)).inspect_err(|_| {
+        refuse_strangers_root(root).and_then(|()| dir.lock_at(false)).inspect_err(|_| {
             // It was empty, and ours.
             let _ = std::fs::remove_dir(root.join(id));
         })
-    }
-
-    /// Somebody else could have made `root` first, as anybody can in /tmp, and would own what we put there.
-    fn refuse_strangers_root(&self, root: &Path) -> Result<()> {
-        if geteuid().is_root() {
-            return Ok(());
-        }
-        let owner = std::fs::symlink_metadata(root).map_err(Error::io(format!("stat {}", root.display())))?;
-        if owner.uid() == geteuid().as_raw() {
-            return Ok(());
-        }
-        Err(Error::refused(format!("use {}, which belongs to somebody else", root.display()))(Errno::EACCES)
-            .with_cure(Errno::EACCES, "choose a directory of your own: coracle --root DIR before the verb"))
     }
 
     /// The directory of the container `id`, which must be there.
@@ -144,10 +134,11 @@ impl Dir {
     pub fn find(root: &Path, id: &str) -> Result<Dir> {
         let path = root.join(id);
         // A name that nobody can have taken is not there either; and it must not lead out of `root`.
-        match plan::check_id(id).is_ok() && path.is_dir() {
-            true => Ok(Dir { path }),
-            false => Err(Error::NoContainer { id: id.to_owned(), root: root.to_owned() }),
+        if plan::check_id(id).is_err() || !path.is_dir() {
+            return Err(Error::NoContainer { id: id.to_owned(), root: root.to_owned() });
         }
+        refuse_strangers_root(root)?;
+        Ok(Dir { path })
     }
 
     /// Waits until nobody else changes this container.
@@ -232,6 +223,11 @@ impl Dir {
         Err(Error::NoContainer { id: self.id(), root: self.root() })
     }
 
+    /// Whether somebody changes it now.
+    pub fn is_locked(&self) -> bool {
+        File::open(&self.path).is_ok_and(|folder| folder.try_lock_shared().is_err())
+    }
+
     /// Keeps a copy of the bundle's config.
     ///
     /// # Errors
@@ -283,44 +279,36 @@ impl Dir {
     }
 }
 
+/// Somebody else could have made `root` first, as anybody can in /tmp, and would own what we put there.
+fn refuse_strangers_root(root: &Path) -> Result<()> {
+    if geteuid().is_root() {
+        return Ok(());
+    }
+    let owner = std::fs::symlink_metadata(root).map_err(Error::io(format!("stat {}", root.display())))?;
+    if owner.uid() == geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(Error::refused(format!("use {}, which belongs to somebody else", root.display()))(Errno::EACCES)
+        .with_cure(Errno::EACCES, "choose a directory of your own: coracle --root DIR before the verb"))
+}
+
 impl Locked {
-    /// The start socket, listening. Init accepts one connection on it, and that is the word to go on.
+    /// Lets others change it, until [`Locked::again`].
     ///
     /// # Errors
-    /// Those of socket(2), bind(2), listen(2).
-    pub fn listen(&self) -> Result<OwnedFd> {
-        let listener = new_socket()?;
-        let failed = |errno| {
-            let path = self.dir.path.join(SOCKET);
-            Error::refused(format!("bind {}", path.display()))(errno).with_cure(Errno::ENOSPC, NO_ROOM)
-        };
-        bind(listener.as_raw_fd(), &self.address()?).map_err(failed)?;
-        listen(&listener, Backlog::new(1).unwrap_or(Backlog::MAXCONN))
-            .map_err(Error::refused("listen on the start socket"))?;
-        Ok(listener)
+    /// Those of flock(2).
+    pub fn release(&self) -> Result<()> {
+        self.folder.unlock().map_err(Error::io(format!("unlock {}", self.dir.path.display())))
     }
 
-    /// A connection to the start socket.
+    /// Waits until nobody else changes it. `false`: it was removed meanwhile, and what has its name now is another one.
     ///
     /// # Errors
-    /// `ECONNREFUSED` where init is gone.
-    pub fn connect(&self) -> Result<OwnedFd> {
-        let socket = new_socket()?;
-        connect(socket.as_raw_fd(), &self.address()?)
-            .map_err(Error::refused("connect to the start socket"))?;
-        Ok(socket)
-    }
-
-    /// A socket's address may be 107 bytes long, and engines keep containers under longer paths: so it goes through our
-    /// descriptor of the directory.
-    fn address(&self) -> Result<UnixAddr> {
-        let path = format!("/proc/self/fd/{}/{SOCKET}", self.folder.as_raw_fd());
-        UnixAddr::new(path.as_str()).map_err(Error::refused("name the start socket"))
-    }
-
-    /// Lets others change it.
-    pub fn unlock(self) -> Dir {
-        self.dir
+    /// Those of flock(2) and stat(2).
+    pub fn again(&self) -> Result<bool> {
+        let failed = || Error::io(format!("lock {}", self.dir.path.display()));
+        self.folder.lock().map_err(failed())?;
+        Ok(self.folder.metadata().map_err(failed())?.nlink() > 0)
     }
 }
 
@@ -334,6 +322,7 @@ pub fn all(root: &Path) -> Result<Vec<Dir>> {
     match std::fs::read_dir(root) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         entries => {
+            refuse_strangers_root(root)?;
             for entry in entries.map_err(failed())? {
                 found.push(Dir { path: entry.map_err(failed())?.path() });
             }
@@ -344,12 +333,13 @@ pub fn all(root: &Path) -> Result<Vec<Dir>> {
     Ok(found)
 }
 
-fn new_socket() -> Result<OwnedFd> {
-    socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
-        .map_err(Error::refused("socket"))
-}
-
 impl State {
+    /// Whether all its processes end with its init: the kernel sees to that in a PID namespace, but only for the one whose
+    /// PID 1 it is.
+    pub fn is_whole(&self) -> bool {
+        self.namespaces.contains(&Kind::Pid) && !self.joined.contains(&Kind::Pid)
+    }
+
     /// Init's number, as a [`Pid`].
     pub fn init(&self) -> Pid {
         Pid::from_raw(self.pid)

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::state::{Dir, State};
-use crate::{proc, sys};
+use crate::{procfs, sys};
 
 /// A state of a container (runtime-spec, runtime.md, "State").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -52,27 +52,29 @@ pub fn of(dir: &Dir) -> Result<(State, Status)> {
     let (state, created) = dir.read()?;
     let status = match status(&state)? {
         Status::Created if !created => Status::Creating,
+        // Before the birth: unless create was killed.
+        Status::Stopped if !created && dir.is_locked() => Status::Creating,
         other => other,
     };
     Ok((state, status))
 }
 
 /// The state of a container as its init shows it: `Stopped` where there is no such process any more, or another one
-/// with its number (which `start_time` tells), or where it only waits to be buried. `Created` where it has not become the
-/// program yet: it has never called execve(2). Else `Paused` where its control group is frozen, else `Running`.
+/// with its number (which `start_time` tells), or where it only waits to be buried. Else `Paused` where its control group
+/// is frozen. Else `Created` where it has not become the program yet: it has never called execve(2). Else `Running`.
 ///
 /// # Errors
 /// Where there is no /proc to ask.
 pub fn status(state: &State) -> Result<Status> {
-    let Some(init) = proc::stat(state.init())? else { return Ok(Status::Stopped) };
+    let Some(init) = procfs::stat(state.init())? else { return Ok(Status::Stopped) };
     if init.ended || init.start_time != state.start_time {
         return Ok(Status::Stopped);
     }
-    // A reaper of ours stays what it was born as.
-    if init.never_executed && !state.reaper {
-        return Ok(Status::Created);
+    if state.cgroup.is_frozen()? {
+        return Ok(Status::Paused);
     }
-    Ok(if state.cgroup.is_frozen()? { Status::Paused } else { Status::Running })
+    // A reaper of ours stays what it was born as.
+    Ok(if init.never_executed && !state.reaper { Status::Created } else { Status::Running })
 }
 
 /// A descriptor of the container's init; `None` where it has ended. From here on no other process can be meant.
@@ -90,6 +92,6 @@ pub fn pidfd(state: &State) -> Result<Option<OwnedFd>> {
     };
     // Asked after the opening: what is open now is what had that start time.
     let same =
-        proc::stat(state.init())?.is_some_and(|init| init.start_time == state.start_time && !init.ended);
+        procfs::stat(state.init())?.is_some_and(|init| init.start_time == state.start_time && !init.ended);
     Ok(same.then_some(fd))
 }

@@ -1,6 +1,6 @@
 //! Waiting for the end of a process, and what its end means.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc::{CLD_EXITED, SIGCHLD, SIGWINCH};
@@ -8,8 +8,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::console::Proxy;
 use crate::error::{Error, Result};
+use crate::explain::{self, Explain};
 use crate::signal::{self, Held, Sender};
-use crate::sys::ChildEnd;
+use crate::sys::{self, ChildEnd, Whose};
 
 /// Sleeps until `ended` has an answer; meanwhile hands the signals of `sender` that arrive in `held` on to the process of
 /// `pidfd`, and is the other end of its `terminal`. `ended` is asked at first and then whenever a signal arrived or the
@@ -63,6 +64,24 @@ fn pass_on(pidfd: BorrowedFd<'_>, held: &Held, sender: Sender, terminal: Option<
         }
     }
     Ok(())
+}
+
+/// Waits for the end of our child of `pidfd`, and is the other end of its `terminal` meanwhile. Returns the exit code to end
+/// with.
+///
+/// # Errors
+/// Those of [`until_ended`].
+pub fn of_child(
+    pidfd: BorrowedFd<'_>,
+    terminal: Option<OwnedFd>,
+    held: &Held,
+    explain: &Explain,
+) -> Result<u8> {
+    let mut terminal = terminal.map(Proxy::new).transpose()?;
+    let ended = || sys::wait(Whose::Pidfd(pidfd)).map_err(Error::refused("waitid"));
+    explain.step(&explain::WAIT, || {
+        until_ended(pidfd, held, Sender::Anybody, terminal.as_mut(), ended).map(exit_code)
+    })
 }
 
 /// The exit code that tells how a child ended, as shells and all container runtimes do. Where it exited (`end.code`

@@ -8,7 +8,7 @@ use std::os::fd::BorrowedFd;
 use nix::errno::Errno;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 
-use crate::cgroup::{Access, Rule};
+use super::{Access, Rule};
 use crate::error::{Error, Result};
 use crate::sys::{self, Instruction};
 
@@ -31,7 +31,7 @@ const CHARACTER: u32 = 2;
 /// # Errors
 /// `EPERM` without CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN, over the host; `EINVAL` where the kernel was built
 /// without CONFIG_CGROUP_BPF.
-pub fn filter_devices(group: BorrowedFd<'_>, rules: &[Rule]) -> Result<()> {
+pub(super) fn filter_devices(group: BorrowedFd<'_>, rules: &[Rule]) -> Result<()> {
     let program = compile(rules);
     let loaded = match sys::bpf_load_device_filter(&program) {
         Err(Errno::EPERM) => with_locked_memory(|| sys::bpf_load_device_filter(&program)),
@@ -56,7 +56,7 @@ fn with_locked_memory<T>(load: impl Fn() -> nix::Result<T>) -> nix::Result<T> {
 
 /// The rules as a program, from the last to the first. Each decides those bits of the access that no later one has
 /// decided: an allowed bit is taken out, and when none is left, all are allowed; a denied bit denies all.
-pub fn compile(rules: &[Rule]) -> Vec<Instruction> {
+fn compile(rules: &[Rule]) -> Vec<Instruction> {
     let mut program = vec![
         Instruction::load(KIND, ARGUMENT, 0),
         Instruction::copy(ACCESS, KIND),

@@ -5,7 +5,6 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::Pid;
 
 use crate::error::{Error, Result};
-use crate::sys;
 
 const CURE: &str = "lower /process/rlimits/N/hard, or give the runtime CAP_SYS_RESOURCE";
 
@@ -51,17 +50,6 @@ pub fn resource(name: &str) -> Option<Resource> {
 pub fn apply(limits: &[Limit]) -> Result<()> {
     limits.iter().try_for_each(|limit| {
         setrlimit(limit.resource, limit.soft, limit.hard).map_err(|errno| refused("setrlimit", limit, errno))
-    })
-}
-
-/// As [`apply`], for the process `pid`, from outside of its user namespace: where CAP_SYS_RESOURCE is to be had.
-///
-/// # Errors
-/// As [`apply`]; `ESRCH` where it has ended.
-pub fn apply_to(pid: Pid, limits: &[Limit]) -> Result<()> {
-    limits.iter().try_for_each(|limit| {
-        sys::prlimit(pid, limit.resource, limit.soft, limit.hard)
-            .map_err(|errno| refused("prlimit", limit, errno))
     })
 }
 
