@@ -25,7 +25,7 @@ use crate::namespace::Kind;
 use crate::plan::Plan;
 use crate::signal::Held;
 use crate::state::{Dir, Locked, State};
-use crate::{console, init, mapping, mount, pid_file, process, procfs, rlimit, seal, time};
+use crate::{console, init, mapping, mount, pid_file, process, procfs, rlimit, seal, sys, time};
 
 /// How a container is to be created, beyond what is in its plan.
 #[derive(Debug, Clone, Default)]
@@ -155,8 +155,10 @@ fn populate(
         };
         birth::give(&plan.namespaces, birthplace.as_ref().map(AsFd::as_fd), &ours, theirs, life)
     })?;
+    // They are closed by our end, which is near, or tell nothing that we could not look up.
     doors.leave_open();
-    drop((birthplace, start));
+    sys::leave_open(birthplace);
+    drop(start);
     let mut init = Init { born, terminal: None, channel: ours };
     state.pid = init.born.pid.as_raw();
     let accompanied = bring_up(plan, state, dir, &init, explain)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, makedev, mknodat};
-use nix::unistd::{AccessFlags, Gid, Uid, UnlinkatFlags, faccessat, fchownat, symlinkat, unlinkat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, symlinkat, unlinkat};
 
 use crate::error::{Error, Result};
 use crate::mount::{Mount, What};
@@ -91,17 +91,17 @@ pub fn are_wanted(mounts: &[Mount]) -> bool {
 
 /// Makes the nodes and the default links below `root`. With `by_bind`, as in a user namespace, where nobody may make
 /// nodes, and where the kernel refuses: by mounting the host's node of the same path. A node that is there already and
-/// is the same is kept.
+/// is the same is kept. `terminals`: the container has terminals of its own, at /dev/pts.
 ///
 /// All is done below a descriptor of the directory, resolved inside `root`: the root filesystem's /dev may be a symlink
 /// (CVE-2026-41579).
 ///
 /// # Errors
 /// Those of mknodat(2); `EEXIST` where something else is in the place.
-pub fn make(root: BorrowedFd<'_>, devices: &[Device], by_bind: bool) -> Result<()> {
+pub fn make(root: BorrowedFd<'_>, devices: &[Device], by_bind: bool, terminals: bool) -> Result<()> {
     // Most devices are in /dev, and the links are: it is opened once.
     let dev = directory(root, Path::new("/dev"))?;
-    make_links(dev.as_fd())?;
+    make_links(dev.as_fd(), terminals)?;
     let mut last = Some((Path::new("/dev"), dev));
     for device in devices {
         let parent = device.path.parent().unwrap_or(Path::new("/"));
@@ -186,7 +186,7 @@ pub fn bind_node(directory: BorrowedFd<'_>, name: &OsStr, device: &Device) -> Re
 
 /// The links that programs expect beside the devices (runtime-spec, config-linux.md, "Default Devices", and
 /// runtime-linux.md, "Dev symbolic links"). What is there already is left.
-fn make_links(dev: BorrowedFd<'_>) -> Result<()> {
+fn make_links(dev: BorrowedFd<'_>, terminals: bool) -> Result<()> {
     let links = [
         ("/proc/self/fd", "fd"),
         ("/proc/self/fd/0", "stdin"),
@@ -199,7 +199,7 @@ fn make_links(dev: BorrowedFd<'_>) -> Result<()> {
     };
     links.iter().try_for_each(|(to, name)| link(to, name))?;
     // The container's own terminals need its own ptmx: the node of a root filesystem is that of the host.
-    if faccessat(dev, "pts/ptmx", AccessFlags::F_OK, AtFlags::AT_SYMLINK_NOFOLLOW).is_err() {
+    if !terminals {
         return Ok(());
     }
     match symlinkat("pts/ptmx", dev, "ptmx") {

@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sched::unshare;
@@ -157,7 +158,8 @@ fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
         explain.step(&explain::MOUNTS, || mount_all(root, birth))?;
     }
     if !plan.devices.is_empty() {
-        explain.step(&explain::DEVICES, || device::make(root, &plan.devices, by_bind))?;
+        let terminals = plan.mounts.iter().any(|mount| mount.destination == Path::new("/dev/pts"));
+        explain.step(&explain::DEVICES, || device::make(root, &plan.devices, by_bind, terminals))?;
     }
     give_terminal(birth, Some(root))?;
     if !plan.read_only.is_empty() {

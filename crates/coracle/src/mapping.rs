@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use caps::{CapSet, Capability};
 use nix::errno::Errno;
@@ -35,6 +36,12 @@ impl Mappings {
         let one = |outside| vec![Range { inside: 0, outside, size: 1 }];
         Mappings { uids: one(geteuid().as_raw()), gids: one(getegid().as_raw()) }
     }
+}
+
+/// Whether our caller is root, by name: asked once, for the runtime itself never changes.
+pub fn is_root() -> bool {
+    static ROOT: OnceLock<bool> = OnceLock::new();
+    *ROOT.get_or_init(|| geteuid().is_root())
 }
 
 /// Whether we may make namespaces without a user namespace around them.

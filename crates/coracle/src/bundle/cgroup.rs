@@ -2,7 +2,6 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use nix::unistd::geteuid;
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType, LinuxHugepageLimit, LinuxPids, LinuxResources};
 
 use super::wrong;
@@ -10,6 +9,7 @@ use crate::cgroup::{self, Plan};
 use crate::config::{DeviceRule, HugepageLimit, Linux, Resources};
 use crate::error::Result;
 use crate::explain::Explain;
+use crate::mapping;
 
 const POINTER: &str = "/linux/cgroupsPath";
 
@@ -24,7 +24,7 @@ pub(super) fn plan(linux: &Linux, id: &str, explain: &Explain) -> Result<Plan> {
     cgroup::check(&resources)?;
     let path = match asked {
         Some(asked) => path(asked)?,
-        None if geteuid().is_root() => PathBuf::from(format!("/coracle-{id}")),
+        None if mapping::is_root() => PathBuf::from(format!("/coracle-{id}")),
         // Where others may make groups at all, it is near their own.
         None => PathBuf::from(format!("coracle-{id}")),
     };

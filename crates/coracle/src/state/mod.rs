@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::namespace::Kind;
-use crate::plan;
+use crate::{mapping, plan};
 
 const SOCKET: &str = "start.sock";
 const CREATING: &str = "creating.json";
@@ -82,7 +82,7 @@ pub struct Locked {
 /// others (`$XDG_RUNTIME_DIR/coracle`), or a folder of their own in /tmp where the system made none.
 pub fn default_root() -> PathBuf {
     match std::env::var_os("XDG_RUNTIME_DIR") {
-        _ if geteuid().is_root() => "/run/coracle".into(),
+        _ if mapping::is_root() => "/run/coracle".into(),
         Some(dir) if !dir.is_empty() => Path::new(&dir).join("coracle"),
         _ => format!("/tmp/coracle-{}", geteuid()).into(),
     }
@@ -281,7 +281,7 @@ impl Dir {
 
 /// Somebody else could have made `root` first, as anybody can in /tmp, and would own what we put there.
 fn refuse_strangers_root(root: &Path) -> Result<()> {
-    if geteuid().is_root() {
+    if mapping::is_root() {
         return Ok(());
     }
     let owner = std::fs::symlink_metadata(root).map_err(Error::io(format!("stat {}", root.display())))?;
