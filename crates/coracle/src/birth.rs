@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use crate::channel::{Channel, Message};
 use crate::error::{Error, Result};
-use crate::namespace::{self, Kind, Namespaces};
+use crate::namespace::{self, KINDS, Kind, Namespaces};
 use crate::sys::{self, Cloned, Whose};
 
 /// A process that was just born.
@@ -35,9 +35,15 @@ pub fn give(
     life: impl FnOnce(Channel),
 ) -> Result<Born> {
     // A PID namespace belongs to the user namespace in which it is made, and there is no way back out of a user namespace.
-    if namespaces.joins(Kind::User).is_some() {
-        let join =
-            |_: &Channel| [Kind::User, Kind::Pid].into_iter().try_for_each(|kind| join(namespaces, kind));
+    // And where both the processes and the mounts are another container's, ours is not to be seen there with the host's
+    // mounts (exec/mod.rs says why).
+    let joins = |kind| namespaces.joins(kind).is_some();
+    let in_company = joins(Kind::Pid) && joins(Kind::Mount) && !namespaces.has(Kind::User);
+    if joins(Kind::User) || in_company {
+        let before = |kind: &Kind| in_company || matches!(kind, Kind::User | Kind::Pid);
+        let join = |_: &Channel| {
+            KINDS.iter().filter(|kind| before(kind)).try_for_each(|kind| join(namespaces, *kind))
+        };
         return through(namespace::at_birth(namespaces), cgroup, ours, theirs, join, life);
     }
     let Some(pids) = namespaces.joins(Kind::Pid) else {

@@ -126,7 +126,7 @@ impl Doors {
     }
 
     /// Puts the calling process, which has one thread, into the folders. The caller closes the
-    /// descriptors ([`sys::close_all_but`]) before anything of the container's is touched.
+    /// descriptors ([`sys::close_all_but`]) before the container's root is entered.
     ///
     /// # Errors
     /// Those of write(2) on the file `tasks`: `ENOSPC` for a cpuset without CPU or memory node.
