@@ -139,9 +139,11 @@ fn populate(
 ) -> Result<Init> {
     let dir = &locked.dir;
     let start = if manner.at_once { None } else { Some(UnixListener::from(locked.listen()?)) };
-    let (ours, theirs) = channel::pair()?;
     let sources = sources(plan)?;
-    let (birthplace, doors) = (state.cgroup.birthplace()?, state.cgroup.doors()?);
+    // In this order what init keeps is in a row: it closes all else by few calls.
+    let birthplace = state.cgroup.birthplace()?;
+    let (ours, theirs) = channel::pair()?;
+    let doors = state.cgroup.doors()?;
     let told = explain.told_by_init();
     // Who is in a PID namespace that init joins sees it from its first moment (CVE-2016-9962). An ordinary user's process
     // must stay open for its ids to be mapped.

@@ -151,9 +151,9 @@ fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
     let (plan, explain) = (birth.plan, birth.explain);
     let by_bind = plan.namespaces.own().any(|kind| kind == Kind::User);
     let directory = rootfs::open_directory(&wish.path)?;
-    let root = explain.step(&explain::BIND, || rootfs::bind(directory.as_fd()))?;
+    let mounted = explain.step(&explain::BIND, || rootfs::bind(directory.as_fd()))?;
     drop(directory);
-    let root = root.as_fd();
+    let root = mounted.as_fd();
     if !plan.mounts.is_empty() {
         explain.step(&explain::MOUNTS, || mount_all(root, birth))?;
     }
@@ -174,12 +174,12 @@ fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
         explain.step(&explain::ROOT_READ_ONLY, || rootfs::make_read_only(root))?;
     }
     explain.step(&explain::PIVOT, || rootfs::pivot_root(root))?;
-    match wish.propagation {
-        Some(propagation) => {
-            explain.step(&explain::ROOT_PROPAGATION, || rootfs::set_propagation(propagation))
-        }
-        None => Ok(()),
+    if let Some(propagation) = wish.propagation {
+        explain.step(&explain::ROOT_PROPAGATION, || rootfs::set_propagation(propagation))?;
     }
+    // Now, for a working directory may not lead through it.
+    drop(mounted);
+    Ok(())
 }
 
 /// Mounts the container's file systems, in their order.

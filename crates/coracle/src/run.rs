@@ -14,6 +14,7 @@ use crate::plan::Plan;
 use crate::signal::{self, Held};
 use crate::start;
 use crate::state::Dir;
+use crate::sys;
 
 /// What becomes of the container when its program runs, and when it has ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub fn run(plan: &Plan, root: &Path, manner: &Manner, after: After, explain: &Ex
         return ended;
     }
     let cleared = delete::clear(&locked.dir, &state, explain);
+    // Our end closes them.
+    sys::leave_open([init.born.pidfd, init.channel.into()]);
     ended.and_then(|code| cleared.map(|()| code))
 }
 
