@@ -1,6 +1,5 @@
 //! Birth: one clone3 that makes a process inside its namespaces and its control group.
 
-use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -34,30 +33,18 @@ pub fn give(
     theirs: Channel,
     life: impl FnOnce(Channel),
 ) -> Result<Born> {
-    // A PID namespace belongs to the user namespace in which it is made, and there is no way back out of a user namespace.
-    // And where both the processes and the mounts are another container's, ours is not to be seen there with the host's
-    // mounts (exec/mod.rs says why).
     let joins = |kind| namespaces.joins(kind).is_some();
-    let in_company = joins(Kind::Pid) && joins(Kind::Mount) && !namespaces.has(Kind::User);
-    if joins(Kind::User) || in_company {
-        let before = |kind: &Kind| in_company || matches!(kind, Kind::User | Kind::Pid);
-        let join = |_: &Channel| {
-            KINDS.iter().filter(|kind| before(kind)).try_for_each(|kind| join(namespaces, *kind))
-        };
-        return through(namespace::at_birth(namespaces), cgroup, ours, theirs, join, life);
+    let flags = namespace::at_birth(namespaces);
+    if !joins(Kind::User) && !joins(Kind::Pid) {
+        return clone(flags, cgroup, theirs, life);
     }
-    let Some(pids) = namespaces.joins(Kind::Pid) else {
-        return clone(namespace::at_birth(namespaces), cgroup, theirs, life);
-    };
-    // Joining a PID namespace concerns only those who are born afterwards. We join, give birth, and go back.
-    let own = File::open("/proc/self/ns/pid").map_err(Error::io("open /proc/self/ns/pid"))?;
-    let enter = |fd: BorrowedFd<'_>| {
-        setns(fd, CloneFlags::CLONE_NEWPID).map_err(Error::refused("setns to a pid namespace"))
-    };
-    enter(pids)?;
-    let born = clone(namespace::at_birth(namespaces), cgroup, theirs, life);
-    enter(own.as_fd())?;
-    born
+    // Joining a PID namespace concerns only those who are born afterwards; it belongs to the user namespace in which it is
+    // made; and out of a user namespace there is no way back. Where the processes and the mounts are another container's,
+    // ours is not to be seen there with the host's mounts (exec/mod.rs says why), so that all is joined before.
+    let in_company = joins(Kind::Pid) && joins(Kind::Mount) && !namespaces.has(Kind::User);
+    let before = |kind: &&Kind| in_company || matches!(kind, Kind::User | Kind::Pid);
+    let enter = |_: &Channel| KINDS.iter().filter(before).try_for_each(|kind| join(namespaces, *kind));
+    through(flags, cgroup, ours, theirs, enter, life)
 }
 
 fn join(namespaces: &Namespaces, kind: Kind) -> Result<()> {

@@ -5,43 +5,29 @@
 //!  | claim the directory; control group
 //!  | listen on start.sock; socketpair
 //!  | clone3(PIDFD | NEWPID | NEWNS | ...) --> |
-//!  | id maps, control group, oom score        | waits
-//!  | ----------------- Go ------------------> | names, mounts, pivot_root, who it is, program found (init.rs)
+//!  | id maps, oom score                       | waits
+//!  | ----------------- Go ------------------> | control group, names, mounts, pivot_root, who it is,
+//!  |                                          | program found (init.rs)
 //!  | <---------- Ready | Failed ------------- | waits for start
 //!  | state, pid file
 //! ```
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::birth::{self, Born};
 use crate::cgroup::{self, Cgroup};
 use crate::channel::{self, Channel, Message};
+use crate::delete;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
 use crate::init::Birth;
 use crate::namespace::Kind;
-use crate::plan::Plan;
+use crate::plan::{Manner, Plan};
 use crate::signal::Held;
 use crate::state::{Dir, Locked, State};
 use crate::{console, init, mapping, mount, pid_file, process, procfs, rlimit, seal, sys, time};
-
-/// How a container is to be created, beyond what is in its plan.
-#[derive(Debug, Clone, Default)]
-pub struct Manner {
-    /// The socket to send the terminal's other end to; `None` keeps it.
-    pub console_socket: Option<PathBuf>,
-    /// The file to write init's number to, last of all.
-    pub pid_file: Option<PathBuf>,
-    /// How many descriptors after standard error the program keeps.
-    pub preserve_fds: u32,
-    /// Whether the container dies with this process.
-    pub die_together: bool,
-    /// Whether the word to start the program comes at once and from this process: then init waits for it where it
-    /// listens already, and there is no start socket.
-    pub at_once: bool,
-}
 
 /// The container's first process, made and waiting for start.
 #[derive(Debug)]
@@ -60,7 +46,8 @@ pub struct Init {
 /// Whatever stopped it. Nothing is left of the container then.
 pub fn create(plan: &Plan, root: &Path, manner: &Manner, held: &Held, explain: &Explain) -> Result<()> {
     let locked = explain.step(&explain::STATE, || Dir::claim(root, &plan.id))?;
-    make(plan, &locked, manner, held, explain).map(drop).inspect_err(|_| locked.dir.forget())
+    let created = make(plan, &locked, manner, held, explain).inspect_err(|_| locked.dir.forget())?;
+    created.tell_pid(manner).inspect_err(|_| created.undo(&locked, explain))
 }
 
 /// A container that waits for start.
@@ -70,6 +57,22 @@ pub struct Created {
     pub init: Init,
     /// What its directory says of it.
     pub state: State,
+}
+
+impl Created {
+    /// Writes init's number to the file that was asked for: last of all, for who sees it may count on the rest.
+    ///
+    /// # Errors
+    /// Those of writing a file.
+    pub fn tell_pid(&self, manner: &Manner) -> Result<()> {
+        manner.pid_file.as_deref().map_or(Ok(()), |path| pid_file::write(path, self.init.born.pid))
+    }
+
+    /// Takes it all back, on the way out with an error that matters more.
+    pub fn undo(&self, locked: &Locked, explain: &Explain) {
+        self.init.born.bury();
+        let _ = delete::clear(&locked.dir, &self.state, explain);
+    }
 }
 
 /// Makes the container of `plan` in its directory; its program does not run yet.
@@ -165,10 +168,7 @@ fn populate(
     state.pid = init.born.pid.as_raw();
     let accompanied = bring_up(plan, state, dir, &init, explain)
         .and_then(|()| until_ready(&mut init, manner, held))
-        .and_then(|()| explain.step(&explain::PUBLISH, || dir.publish()))
-        .and_then(|()| {
-            manner.pid_file.as_deref().map_or(Ok(()), |path| pid_file::write(path, init.born.pid))
-        });
+        .and_then(|()| explain.step(&explain::PUBLISH, || dir.publish()));
     match accompanied {
         Ok(()) => Ok(init),
         Err(error) => {

@@ -54,7 +54,7 @@ fn kill_init(state: &State) -> Result<()> {
     sys::wait_until_ended(pidfd.as_fd()).map_err(Error::refused("poll"))
 }
 
-/// Removes the control group, with whoever is left in it, and the directory.
+/// Removes the control group, with whoever of the container is left in it, and the directory.
 ///
 /// # Errors
 /// Those of both. The directory stays where the control group does: it tells where that is.

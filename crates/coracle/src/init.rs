@@ -13,15 +13,14 @@ use nix::sys::stat::{Mode, umask};
 
 use crate::cgroup::{Cgroup, Doors};
 use crate::channel::{Channel, Message};
-use crate::create::Manner;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
 use crate::mount::World;
 use crate::namespace::{self, Kind};
-use crate::plan::Plan;
+use crate::plan::{Manner, Plan};
 use crate::rootfs::{self, Rootfs};
 use crate::signal::Held;
-use crate::{console, device, mapping, mask, mount, process, program, reaper, seal, sys};
+use crate::{device, mapping, mask, mount, process, program, reaper, seal, sys};
 
 /// What init is born with.
 #[derive(Debug)]
@@ -131,7 +130,7 @@ fn set_up(birth: &mut Birth<'_>) -> Result<CString> {
         Some(wish) => furnish(wish, birth)?,
         None => {
             close_what_is_not_ours(birth, &[])?;
-            give_terminal(birth, None)?;
+            process::give_terminal(&plan.process, None, &birth.channel, explain)?;
         }
     }
 
@@ -141,7 +140,9 @@ fn set_up(birth: &mut Birth<'_>) -> Result<CString> {
     // 7. A runtime in the foreground takes its container with it. (Until now the end of the conversation would have told
     //    of its death, and a change of ids would have undone this.)
     if birth.manner.die_together {
-        explain.step(&explain::DIE_TOGETHER, || die_together(birth))?;
+        explain.step(&explain::DIE_TOGETHER, || {
+            set_pdeathsig(Signal::SIGKILL).map_err(Error::refused("prctl PR_SET_PDEATHSIG"))
+        })?;
     }
     Ok(file)
 }
@@ -161,7 +162,7 @@ fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
         let terminals = plan.mounts.iter().any(|mount| mount.destination == Path::new("/dev/pts"));
         explain.step(&explain::DEVICES, || device::make(root, &plan.devices, by_bind, terminals))?;
     }
-    give_terminal(birth, Some(root))?;
+    process::give_terminal(&plan.process, Some(root), &birth.channel, explain)?;
     if !plan.read_only.is_empty() {
         explain.step(&explain::READ_ONLY, || mask::make_read_only(root, &plan.read_only))?;
     }
@@ -202,28 +203,6 @@ fn mount_all(root: BorrowedFd<'_>, birth: &mut Birth<'_>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A session of its own: no way to the caller's terminal is left (setsid(2)). Where the process has a terminal, its other
-/// end goes to the runtime.
-fn give_terminal(birth: &Birth<'_>, root: Option<BorrowedFd<'_>>) -> Result<()> {
-    let (process, explain) = (&birth.plan.process, birth.explain);
-    let Some(size) = process.terminal else {
-        return explain.step(&explain::SESSION, console::new_session);
-    };
-    let master = explain.step(&explain::TERMINAL, || match root {
-        Some(root) => console::attach(root, size, process.user.uid, true),
-        None => console::attach(rootfs::open_directory("/".as_ref())?.as_fd(), size, process.user.uid, false),
-    })?;
-    birth.channel.send_with(&Message::Terminal, Some(master.as_fd()))
-}
-
-/// Has the kernel kill us when the runtime dies, where the container is to die with it (prctl(2), PR_SET_PDEATHSIG).
-fn die_together(birth: &Birth<'_>) -> Result<()> {
-    if !birth.manner.die_together {
-        return Ok(());
-    }
-    set_pdeathsig(Signal::SIGKILL).map_err(Error::refused("prctl PR_SET_PDEATHSIG"))
 }
 
 /// Waits for the word to start the program: somebody connects to the start socket, or the runtime says `Go` once more.

@@ -53,6 +53,22 @@ pub struct Plan {
     pub reaper: bool,
 }
 
+/// How a container is to be created, beyond what is in its plan.
+#[derive(Debug, Clone, Default)]
+pub struct Manner {
+    /// The socket to send the terminal's other end to; `None` keeps it.
+    pub console_socket: Option<PathBuf>,
+    /// The file to write init's number to, last of all.
+    pub pid_file: Option<PathBuf>,
+    /// How many descriptors after standard error the program keeps.
+    pub preserve_fds: u32,
+    /// Whether the container dies with this process.
+    pub die_together: bool,
+    /// Whether the word to start the program comes at once and from this process: then init waits for it where it
+    /// listens already, and there is no start socket.
+    pub at_once: bool,
+}
+
 /// Checks a container's id: it becomes the name of a directory.
 ///
 /// # Errors

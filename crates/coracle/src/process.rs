@@ -1,17 +1,20 @@
 //! The process that a container runs: who it is and what it may, and the steps that turn one of ours into it.
 
 use std::ffi::{CString, OsStr};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_no_new_privs;
 
 use crate::capability::{self, Sets};
-use crate::console::Size;
+use crate::channel::{Channel, Message};
+use crate::console::{self, Size};
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
 use crate::program::{self, DEFAULT_PATH};
 use crate::rlimit::{self, Limit};
+use crate::rootfs;
 use crate::user::{self, Identity};
 
 /// What a container runs (runtime-spec, config.md, "Process").
@@ -63,6 +66,28 @@ pub fn warn_of_capabilities(process: &Process, user_namespace: bool, explain: &E
         explain.warn(&format!("/process/capabilities: {names}: ignored, since the runtime does not have it"));
     }
     Ok(())
+}
+
+/// Gives this process a session of its own: no way to the caller's terminal is left (setsid(2)). Where `process` has a
+/// terminal, it is opened on the container's devpts, and its other end goes to the runtime by `channel`. `root`: the root
+/// filesystem that is not the root yet; there, the terminal is the console as well.
+///
+/// # Errors
+/// Those of [`console::attach`], and of sending.
+pub fn give_terminal(
+    process: &Process,
+    root: Option<BorrowedFd<'_>>,
+    channel: &Channel,
+    explain: &Explain,
+) -> Result<()> {
+    let Some(size) = process.terminal else {
+        return explain.step(&explain::SESSION, console::new_session);
+    };
+    let master = explain.step(&explain::TERMINAL, || match root {
+        Some(root) => console::attach(root, size, process.user.uid, true),
+        None => console::attach(rootfs::open_directory("/".as_ref())?.as_fd(), size, process.user.uid, false),
+    })?;
+    channel.send_with(&Message::Terminal, Some(master.as_fd()))
 }
 
 /// Makes this process what `process` says, in all but its program: the same steps for init and for exec. Returns the

@@ -4,13 +4,12 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use crate::channel::Message;
-use crate::create::{self, Created, Init, Manner};
+use crate::create::{self, Created, Init};
 use crate::delete;
 use crate::error::Result;
 use crate::exit;
 use crate::explain::{self, Explain};
-use crate::pid_file;
-use crate::plan::Plan;
+use crate::plan::{Manner, Plan};
 use crate::signal::{self, Held};
 use crate::start;
 use crate::state::Dir;
@@ -35,20 +34,15 @@ pub fn run(plan: &Plan, root: &Path, manner: &Manner, after: After, explain: &Ex
     let manner = Manner { die_together: !after.detach, at_once: true, ..manner.clone() };
     let locked = explain.step(&explain::STATE, || Dir::claim(root, &plan.id))?;
     let made = create::make(plan, &locked, &manner, &held, explain);
-    let Created { init, state } = made.inspect_err(|_| locked.dir.forget())?;
-    let begun = explain.step(&explain::GO_ON, || go_on(&init, &held)).and_then(|()| match &manner.pid_file {
-        Some(path) => pid_file::write(path, init.born.pid),
-        None => Ok(()),
-    });
-    if let Err(error) = begun {
-        init.born.bury();
-        // The first error is the one to tell.
-        let _ = delete::clear(&locked.dir, &state, explain);
-        return Err(error);
-    }
+    let created = made.inspect_err(|_| locked.dir.forget())?;
+    explain
+        .step(&explain::GO_ON, || go_on(&created.init, &held))
+        .and_then(|()| created.tell_pid(&manner))
+        .inspect_err(|_| created.undo(&locked, explain))?;
     if after.detach {
         return Ok(0);
     }
+    let Created { init, state } = created;
     // From here on others may change it, and even remove it and make another one of its name.
     locked.release()?;
     let ended = exit::of_child(init.born.pidfd.as_fd(), init.terminal, &held, explain);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use testkit::prelude::*;
 
-use common::{Bundle, text};
+use common::{Bundle, text, traced};
 
 testkit::suite! { "exec",
     runtime = env!("CARGO_BIN_EXE_coracle"),
@@ -43,6 +43,19 @@ fn running() -> Bundle {
     bundle.create(bundle.id());
     bundle.must(&["start", bundle.id()]);
     bundle
+}
+
+/// The number of a session that goes on without its runtime, as the pid file has it.
+fn detached(bundle: &Bundle) -> String {
+    let file = bundle.path().join("pid");
+    let name = file.display().to_string();
+    let status = bundle
+        .coracle(&["exec", "--detach", "--pid-file", &name, bundle.id(), "/probe", "wait-signal", "TERM"])
+        .stdout(Stdio::null())
+        .status()
+        .expect("the runtime starts");
+    assert!(status.success());
+    std::fs::read_to_string(&file).expect("a pid file")
 }
 
 #[track_caller]
@@ -168,23 +181,8 @@ fn the_end_of_init_ends_the_session() {
 
 fn detach_ends_at_once_and_writes_the_pid_file() {
     let bundle = running();
-    let file = bundle.path().join("pid");
-    let status = bundle
-        .coracle(&[
-            "exec",
-            "--detach",
-            "--pid-file",
-            &file.display().to_string(),
-            bundle.id(),
-            "/probe",
-            "wait-signal",
-            "TERM",
-        ])
-        .stdout(Stdio::null())
-        .status()
-        .expect("the runtime starts");
-    assert!(status.success());
-    let pid: Value = std::fs::read_to_string(&file).expect("a pid file").parse().expect("a number");
+    let pid = detached(&bundle);
+    let pid: Value = pid.parse().expect("a number");
     assert_eq!(namespaces(&pid), namespaces(&bundle.state_of(bundle.id())["pid"]));
 }
 
@@ -248,16 +246,7 @@ fn what_a_session_may_is_not_handed_on() {
 fn a_session_is_born_where_it_belongs() {
     let bundle = running();
     let exec = bundle.coracle(&["exec", bundle.id(), "/probe"]);
-    let log = bundle.path().join("trace");
-    let output = std::process::Command::new("strace")
-        .args(["-f", "-e", "trace=setns,clone3,execve", "-o"])
-        .arg(&log)
-        .arg(exec.get_program())
-        .args(exec.get_args())
-        .output()
-        .expect("strace starts");
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let trace = std::fs::read_to_string(&log).expect("the trace");
+    let trace = traced(&bundle, &["-e", "trace=setns,clone3,execve"], &exec);
     let became = trace.lines().find(|line| line.contains("execve(\"/probe\"")).expect("the program");
     let pid = became.split(' ').next().expect("a number");
     let joins = |line: &&str| line.contains(" setns(");
@@ -299,23 +288,8 @@ fn a_line_goes_to_a_login_shell() {
 fn a_session_is_in_the_containers_control_group() {
     let bundle = running();
     let groups = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("control groups");
-    let file = bundle.path().join("pid");
-    let status = bundle
-        .coracle(&[
-            "exec",
-            "--detach",
-            "--pid-file",
-            &file.display().to_string(),
-            bundle.id(),
-            "/probe",
-            "wait-signal",
-            "TERM",
-        ])
-        .stdout(Stdio::null())
-        .status()
-        .expect("the runtime starts");
-    assert!(status.success());
-    let session = groups(&std::fs::read_to_string(&file).expect("a pid file"));
+    let pid = detached(&bundle);
+    let session = groups(&pid);
     assert_eq!(session, groups(&bundle.state_of(bundle.id())["pid"].to_string()));
     assert_ne!(session, groups("self"), "it is the caller's");
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use common::{Bundle, text};
+use common::{Bundle, text, traced};
 
 testkit::suite! { "explain",
     runtime = env!("CARGO_BIN_EXE_coracle"),
@@ -88,16 +88,7 @@ fn call(line: &str) -> Option<&str> {
 fn compare(config: &Value) -> Vec<String> {
     let bundle = Bundle::new();
     let run = bundle.write(config).command(&["--explain"], bundle.id());
-    let log = bundle.path().join("trace");
-    let output = Command::new("strace")
-        .args(["-f", "-s", "600", "-o"])
-        .arg(&log)
-        .arg(run.get_program())
-        .args(run.get_args())
-        .output()
-        .expect("strace starts");
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let trace = std::fs::read_to_string(&log).expect("the trace");
+    let trace = traced(&bundle, &["-s", "600"], &run);
     let mut of_process: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for line in trace.lines() {
         let (pid, rest) = line.split_once(' ').expect("a process's number");

@@ -2,8 +2,8 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -22,6 +22,7 @@ testkit::suite! { "lifecycle",
         the_state_is_the_specifications(userns),
         a_list_has_every_container(userns),
         the_pid_file_has_the_number_and_nothing_else(userns),
+        a_run_that_fails_writes_no_pid_file(userns),
         run_removes_and_keep_keeps(userns),
         detach_leaves_a_running_container(userns),
         a_signal_has_a_name_or_a_number(userns),
@@ -190,6 +191,20 @@ fn the_pid_file_has_the_number_and_nothing_else() {
         std::fs::read_to_string(&file).expect("a pid file"),
         bundle.state_of(bundle.id())["pid"].to_string()
     );
+}
+
+/// Who sees the file takes it that the program runs.
+fn a_run_that_fails_writes_no_pid_file() {
+    let bundle = Bundle::new();
+    let program = bundle.path().join("rootfs/tmp/text");
+    std::fs::write(&program, "no program").expect("a file");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("chmod");
+    let path = bundle.args(&["/tmp/text"]).path().display().to_string();
+    let file = bundle.path().join("pid");
+    let name = file.display().to_string();
+    bundle.must_fail(&["run", "--bundle", &path, "--pid-file", &name, bundle.id()], 1);
+    assert!(!file.exists(), "the program never ran");
+    assert!(bundle.left().is_empty(), "{:?}", bundle.left());
 }
 
 fn run_removes_and_keep_keeps() {
@@ -475,11 +490,8 @@ fn ps_knows_the_processes() {
     );
 }
 
-/// A second process, that a signal to init alone would not reach.
-fn kill_all_reaches_every_process() {
-    let bundle = waiting();
-    bundle.create(bundle.id());
-    bundle.must(&["start", bundle.id()]);
+/// A second process, that a signal to init alone would not reach: it waits for USR1.
+fn second_process(bundle: &Bundle) -> (Child, Lines<BufReader<ChildStdout>>) {
     let mut exec = bundle
         .coracle(&["exec", bundle.id(), "/probe", "wait-signal", "USR1"])
         .stdout(Stdio::piped())
@@ -487,6 +499,14 @@ fn kill_all_reaches_every_process() {
         .expect("the runtime starts");
     let mut lines = BufReader::new(exec.stdout.take().expect("a pipe")).lines();
     lines.next().expect("a report").expect("a report");
+    (exec, lines)
+}
+
+fn kill_all_reaches_every_process() {
+    let bundle = waiting();
+    bundle.create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    let (mut exec, mut lines) = second_process(&bundle);
     bundle.must(&["kill", "--all", bundle.id(), "USR1"]);
     let got = lines.next().expect("a second line").expect("a second line");
     assert!(got.contains("USR1"), "{got}");
@@ -502,12 +522,7 @@ fn without_a_pid_namespace_kill_takes_all() {
     bundle.write(&config);
     bundle.create(bundle.id());
     bundle.must(&["start", bundle.id()]);
-    let mut exec = bundle
-        .coracle(&["exec", bundle.id(), "/probe", "wait-signal", "USR1"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the runtime starts");
-    BufReader::new(exec.stdout.take().expect("a pipe")).lines().next().expect("a report").expect("a report");
+    let (mut exec, _lines) = second_process(&bundle);
     bundle.must(&["kill", bundle.id(), "KILL"]);
     assert_eq!(exec.wait().expect("it ends").code(), Some(137));
     bundle.wait_for(bundle.id(), "stopped");

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use common::{Bundle, mounts, text};
+use common::{Bundle, mounts, text, traced};
 use serde_json::{Value, json};
 use testkit::prelude::*;
 
@@ -180,16 +180,7 @@ fn no_signal_is_ignored_in_the_program() {
 fn a_run_makes_one_clone_and_no_thread() {
     let bundle = Bundle::new();
     let run = bundle.args(&["/probe", "exit", "0"]).command(&[], bundle.id());
-    let log = bundle.path().join("strace");
-    let output = Command::new("strace")
-        .args(["-f", "-e", "trace=clone,clone3,fork,vfork", "-o"])
-        .arg(&log)
-        .arg(run.get_program())
-        .args(run.get_args())
-        .output()
-        .expect("strace starts");
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let calls = std::fs::read_to_string(&log).expect("the log");
+    let calls = traced(&bundle, &["-e", "trace=clone,clone3,fork,vfork"], &run);
     let births = calls.lines().filter(|line| line.contains("clone") || line.contains("fork")).count();
     assert_eq!(births, 1, "{calls}");
     assert!(!calls.contains("CLONE_THREAD"), "{calls}");

@@ -8,11 +8,11 @@ use std::path::Path;
 
 use clap::CommandFactory;
 
-use crate::create::{self, Manner};
+use crate::create;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
 use crate::log::Log;
-use crate::plan::Plan;
+use crate::plan::{Manner, Plan};
 use crate::run::{self, After};
 use crate::{
     bundle, delete, exec, features, kill, list, pause, ps, sandbox, seal, signal, spec, start, state, sys,

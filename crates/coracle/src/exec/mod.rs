@@ -37,7 +37,7 @@ use crate::process::{self, Process};
 use crate::signal::{self, Held};
 use crate::state::{Dir, State};
 use crate::sys;
-use crate::{exit, mapping, pid_file, program, rlimit, rootfs, seal};
+use crate::{exit, mapping, pid_file, program, rlimit, seal};
 
 pub use wish::Wish;
 
@@ -138,7 +138,7 @@ pub fn join(pidfd: BorrowedFd<'_>, kinds: &[Kind]) -> Result<()> {
     })
 }
 
-/// Does for the session what only we can do, and says `Go` on `channel`; then waits for its words ([`Channel::next`]): a
+/// Says `Go` to the session on `channel`; then waits for its words ([`Channel::next`]): a
 /// `Terminal`, whose descriptor goes to the console socket or, without one, is returned; `Ready`; and after that the
 /// end of the channel, which is close-on-exec: the program runs.
 ///
@@ -233,19 +233,9 @@ impl Session<'_> {
             self.explain.step(&explain::BECOME_ROOT, mapping::become_root)?;
         }
         // The same tail as init's.
-        self.give_terminal()?;
+        process::give_terminal(self.process, None, &self.channel, self.explain)?;
         let file = process::assume(self.process, self.explain)?;
         self.channel.send(&Message::Ready)?;
         Ok(file)
-    }
-
-    fn give_terminal(&self) -> Result<()> {
-        let Some(size) = self.process.terminal else {
-            return self.explain.step(&explain::SESSION, console::new_session);
-        };
-        let master = self.explain.step(&explain::TERMINAL, || {
-            console::attach(rootfs::open_directory("/".as_ref())?.as_fd(), size, self.process.user.uid, false)
-        })?;
-        self.channel.send_with(&Message::Terminal, Some(master.as_fd()))
     }
 }

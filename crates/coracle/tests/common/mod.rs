@@ -173,6 +173,23 @@ impl Bundle {
     }
 }
 
+/// Runs `command` under strace with these options, and it must succeed. Returns the trace.
+#[track_caller]
+pub(crate) fn traced(bundle: &Bundle, options: &[&str], command: &Command) -> String {
+    let log = bundle.path().join("trace");
+    let output = Command::new("strace")
+        .arg("-f")
+        .args(options)
+        .arg("-o")
+        .arg(&log)
+        .arg(command.get_program())
+        .args(command.get_args())
+        .output()
+        .expect("strace starts");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    std::fs::read_to_string(&log).expect("the trace")
+}
+
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
