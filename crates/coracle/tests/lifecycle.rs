@@ -51,13 +51,6 @@ fn waiting() -> Bundle {
     bundle
 }
 
-/// Waits until the program of the started container waits for its signal: one that comes before is lost on a PID 1.
-fn ready(bundle: &Bundle) {
-    within(Duration::from_secs(5), "the program waits", || {
-        std::fs::read_to_string(bundle.output(bundle.id())).is_ok_and(|said| said.contains("\"pid\""))
-    });
-}
-
 fn a_container_goes_through_its_states() {
     let bundle = waiting();
     bundle.create(bundle.id());
@@ -235,7 +228,7 @@ fn a_signal_has_a_name_or_a_number() {
         let bundle = waiting();
         bundle.create(bundle.id());
         bundle.must(&["start", bundle.id()]);
-        ready(&bundle);
+        bundle.ready();
         bundle.must(&["kill", bundle.id(), name]);
         bundle.wait_for(bundle.id(), "stopped");
     }
@@ -406,7 +399,7 @@ fn every_process_stands_still_while_paused() {
     let bundle = waiting();
     bundle.create(bundle.id());
     bundle.must(&["start", bundle.id()]);
-    ready(&bundle);
+    bundle.ready();
     bundle.must(&["pause", bundle.id()]);
     assert_eq!(bundle.state_of(bundle.id())["status"], "paused");
     let error = bundle.must_fail(&["exec", bundle.id(), "/probe"], 255);

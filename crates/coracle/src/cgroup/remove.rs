@@ -1,12 +1,13 @@
 //! The end of a control group.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc::SIGKILL;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::Pid;
 
 use super::{Cgroup, folder, freezer};
 use crate::error::{Error, Result};
@@ -14,10 +15,13 @@ use crate::error::{Error, Result};
 /// How long a killed process may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long an init may take to end whose runtime was killed: it hears of that at once.
+const GRACE: Duration = Duration::from_secs(1);
+
 impl Cgroup {
     /// Removes it, with the groups below it. One that is gone already is no error, and one that is shared is let be.
-    /// `kill`: what is left in it is the container's, and is killed. Otherwise all of the container's have ended, so that
-    /// whoever is in it came later, from another container with the same path: it is theirs now.
+    /// `kill`: what is left in it is the container's, and is killed. Otherwise all of the container's have ended, or are
+    /// about to. Whoever stays in it came later, from another container with the same path: it is theirs now.
     ///
     /// # Errors
     /// `EBUSY` where a process does not go.
@@ -25,12 +29,16 @@ impl Cgroup {
         if self.shared {
             return Ok(());
         }
+        let mut waited = false;
         for folder in &self.folders {
             match remove_folder(&folder.path) {
                 Err(error) if error.errno() == Some(Errno::EBUSY) => {
                     if kill {
                         self.empty()?;
-                    } else if folder::must_be_empty(folder).is_err() {
+                    } else if !std::mem::replace(&mut waited, true) {
+                        self.await_ends(GRACE)?;
+                    }
+                    if !kill && folder::must_be_empty(folder).is_err() {
                         continue;
                     }
                     remove_tree(&folder.path)?;
@@ -45,17 +53,28 @@ impl Cgroup {
     fn empty(&self) -> Result<()> {
         let ends = self.handles()?;
         self.kill(SIGKILL)?;
-        if let Some(folder) = self.v2() {
-            folder::or_gone(freezer::await_event(folder, "populated 0"))?;
-            return Ok(());
+        match self.v2() {
+            Some(folder) => folder::or_gone(freezer::await_event(folder, "populated 0")).map(drop),
+            None => {
+                await_all(&ends, PATIENCE);
+                Ok(())
+            }
         }
-        let end = Instant::now() + PATIENCE;
-        for (_, pidfd) in &ends {
-            let left = PollTimeout::try_from(end.saturating_duration_since(Instant::now()));
-            let mut polled = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-            while poll(&mut polled, left.unwrap_or(PollTimeout::ZERO)) == Err(Errno::EINTR) {}
-        }
+    }
+
+    /// Waits for the end of what is in it, at most for `patience`.
+    fn await_ends(&self, patience: Duration) -> Result<()> {
+        await_all(&self.handles()?, patience);
         Ok(())
+    }
+}
+
+fn await_all(processes: &[(Pid, OwnedFd)], patience: Duration) {
+    let end = Instant::now() + patience;
+    for (_, pidfd) in processes {
+        let left = PollTimeout::try_from(end.saturating_duration_since(Instant::now()));
+        let mut polled = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+        while poll(&mut polled, left.unwrap_or(PollTimeout::ZERO)) == Err(Errno::EINTR) {}
     }
 }
 

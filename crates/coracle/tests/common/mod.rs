@@ -148,6 +148,15 @@ impl Bundle {
         assert!(status.success(), "create: {status}: {said}");
     }
 
+    /// Waits until the program of the bundle's container waits for its signal, which it says first ([`Bundle::output`]):
+    /// one that comes before is lost on a PID 1.
+    #[track_caller]
+    pub(crate) fn ready(&self) {
+        within(Duration::from_secs(5), "the program waits", || {
+            std::fs::read_to_string(self.output(self.id())).is_ok_and(|said| said.contains("\"pid\""))
+        });
+    }
+
     /// The container's state, as `coracle state` tells it.
     #[track_caller]
     pub(crate) fn state_of(&self, id: &str) -> Value {
