@@ -1,11 +1,18 @@
-//! The bundle that a runtime other than ours is given, to make the same container.
+//! A bundle that every runtime understands.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use probe::Report;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::failure::OrHarness;
+use crate::rootfs::{Rootfs, temporary};
+use crate::session::{SOON, parse};
+use crate::within;
+
+const CONFIG: &str = "config.json";
 
 /// What a bundle is made of.
 pub(crate) struct Contents<'a> {
@@ -41,7 +48,7 @@ pub(crate) fn write(folder: &Path, contents: &Contents<'_>) {
     if contents.cgroup.is_empty() {
         config["linux"]["cgroupsPath"] = Value::Null;
     }
-    std::fs::write(folder.join("config.json"), config.to_string()).or_harness("write config.json");
+    std::fs::write(folder.join(CONFIG), config.to_string()).or_harness("write config.json");
 }
 
 /// Ours leaves the program all that it has, so the others should as well: the tests mount and change roots.
@@ -60,4 +67,73 @@ fn capabilities() -> Value {
         "CAP_SYS_PTRACE",
     ]);
     json!({ "bounding": all, "effective": all, "permitted": all })
+}
+
+/// A root filesystem with the probe, and a config.json.
+#[derive(Debug)]
+pub struct Bundle {
+    dir: TempDir,
+    rootfs: Rootfs,
+}
+
+impl Bundle {
+    /// One whose program is the probe with these arguments; its cgroup is to be below the one called `cgroup`.
+    pub(crate) fn new(args: &[&str], cgroup: &str) -> Bundle {
+        let (dir, rootfs) = (temporary(), Rootfs::probe());
+        let args: Vec<String> = ["/probe"].iter().chain(args).map(|word| (*word).to_owned()).collect();
+        let env = [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into();
+        let contents =
+            Contents { rootfs: rootfs.path(), hostname: Some("boat"), env: &env, args: &args, cgroup };
+        write(dir.path(), &contents);
+        Bundle { dir, rootfs }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Where it is, as an argument.
+    pub fn text(&self) -> String {
+        self.path().display().to_string()
+    }
+
+    /// Its root filesystem.
+    pub fn rootfs(&self) -> &Rootfs {
+        &self.rootfs
+    }
+
+    /// Its config.
+    pub fn config(&self) -> Value {
+        let text = std::fs::read(self.path().join(CONFIG)).or_harness("read config.json");
+        serde_json::from_slice(&text).or_harness("read config.json")
+    }
+
+    /// Changes its config.
+    pub fn edit(&self, change: impl FnOnce(&mut Value)) -> &Bundle {
+        let mut config = self.config();
+        change(&mut config);
+        std::fs::write(self.path().join(CONFIG), config.to_string()).or_harness("write config.json");
+        self
+    }
+
+    /// Where the output goes of a container that [`crate::harbour::Harbour::create`] makes.
+    pub(crate) fn output_file(&self) -> PathBuf {
+        self.path().join("output")
+    }
+
+    /// What the program of the container that was made by [`crate::harbour::Harbour::create`] has printed so far.
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(self.output_file()).unwrap_or_default()
+    }
+
+    /// The probe's report, the first line of that output, once it is there.
+    ///
+    /// # Panics
+    /// Where it does not come soon: an assertion.
+    #[track_caller]
+    pub fn report(&self) -> Report {
+        within(SOON, "the program reports what it sees", || self.output().contains('\n'));
+        parse(self.output().lines().next().unwrap_or_default())
+    }
 }

@@ -15,10 +15,13 @@
 
 mod bundle;
 mod cgroup;
+mod command;
 mod container;
 mod failure;
+mod harbour;
 mod harness;
 mod leak;
+mod lines;
 mod net;
 mod rootfs;
 mod session;
@@ -34,11 +37,15 @@ pub use session::in_net;
 pub mod prelude {
     pub use nix::sys::signal::Signal;
 
+    pub use crate::bundle::Bundle;
+    pub use crate::command::{Done, Running};
     pub use crate::container::Container;
+    pub use crate::harbour::Harbour;
     pub use crate::net::Outside;
     pub use crate::rootfs::{Canary, Rootfs};
     pub use crate::session::{Output, Program, Session};
     pub use crate::within;
+    pub use serde_json::{Value, json};
 }
 
 /// Asserts that `fact` becomes true within `time`; `words` say what it is.

@@ -13,15 +13,16 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, raise};
 use nix::sys::utsname::uname;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, Uid, getegid, geteuid};
@@ -72,6 +73,7 @@ pub(crate) const ERROR: &str = "net-error";
 
 const STAGE_1: &str = "--net-stage-1";
 const STAGE_2: &str = "--net-stage-2";
+const ENTER: &str = "--net-enter";
 
 /// The command that starts stage 1 for the order in `dir`.
 pub(crate) fn command(dir: &Path) -> Command {
@@ -80,13 +82,22 @@ pub(crate) fn command(dir: &Path) -> Command {
     command
 }
 
+/// The command that runs another one in the net of `dir`, whose PID 1 has the number `init` on the host. It ends as
+/// that one does; the other one is its only child.
+pub(crate) fn enter(dir: &Path, init: i32, words: &[String]) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(ENTER).arg(dir).arg(std::process::id().to_string()).arg(init.to_string()).args(words);
+    command
+}
+
 /// Whether this process is a stage; then it is that, and this is how it ended. To be called first thing.
 pub(crate) fn stage() -> Option<ExitCode> {
     let args: Vec<String> = std::env::args().collect();
-    let [_, stage, dir, parent] = &args[..] else { return None };
-    let run = match stage.as_str() {
-        STAGE_1 => stage_1,
-        STAGE_2 => stage_2,
+    let [_, stage, dir, parent, words @ ..] = &args[..] else { return None };
+    let run: &dyn Fn(&Path) -> Result<()> = match (stage.as_str(), words) {
+        (STAGE_1, []) => &stage_1,
+        (STAGE_2, []) => &stage_2,
+        (ENTER, [init, words @ ..]) => &move |dir: &Path| entered(dir, init, words),
         _ => return None,
     };
     Some(match die_with(parent).and_then(|()| run(Path::new(dir))) {
@@ -110,12 +121,24 @@ fn die_with(parent: &str) -> Result<()> {
     Ok(())
 }
 
-fn stage_1(dir: &Path) -> Result<()> {
-    let order: Order = serde_json::from_slice(&std::fs::read(dir.join(ORDER))?)?;
-    for cgroup in &order.join {
-        std::fs::write(cgroup.join("cgroup.procs"), "0")
-            .with_context(|| format!("join {}", cgroup.display()))?;
+impl Order {
+    fn read(dir: &Path) -> Result<Order> {
+        Ok(serde_json::from_slice(&std::fs::read(dir.join(ORDER))?)?)
     }
+
+    /// Puts this process into the run's cgroups, which bound it.
+    fn join_cgroups(&self) -> Result<()> {
+        for cgroup in &self.join {
+            std::fs::write(cgroup.join("cgroup.procs"), "0")
+                .with_context(|| format!("join {}", cgroup.display()))?;
+        }
+        Ok(())
+    }
+}
+
+fn stage_1(dir: &Path) -> Result<()> {
+    let order = Order::read(dir)?;
+    order.join_cgroups()?;
     let mut flags = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWUTS
@@ -153,8 +176,37 @@ fn counted_elsewhere(uid: Uid) -> Result<u64> {
     Ok(statuses.filter_map(|path| threads(std::fs::read_to_string(path).ok()?)).sum())
 }
 
+/// One more process in the net, with the same bounds as the first.
+fn entered(dir: &Path, init: &str, words: &[String]) -> Result<()> {
+    let order = Order::read(dir)?;
+    order.join_cgroups()?;
+    let init = Path::new("/proc").join(init);
+    if !geteuid().is_root() {
+        let limits = std::fs::read_to_string(init.join("limits")).context("the net's limits")?;
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max processes")).unwrap_or_default();
+        let bound = line.split_whitespace().next().and_then(|number| number.parse().ok());
+        let bound = bound.context("the net has no bound on processes")?;
+        setrlimit(Resource::RLIMIT_NPROC, bound, bound).context("setrlimit")?;
+    }
+    // The user namespace comes first: with its rights the others can be entered. All are opened before the first step.
+    let kinds = ["user", "ipc", "uts", "net", "pid", "mnt"];
+    let kinds = &kinds[usize::from(geteuid().is_root())..];
+    let open = |kind: &&str| File::open(init.join("ns").join(kind)).with_context(|| format!("open {kind}"));
+    for namespace in kinds.iter().map(open).collect::<Result<Vec<_>>>()? {
+        setns(namespace, CloneFlags::empty()).context("enter the net")?;
+    }
+    let (program, args) = words.split_first().context("an empty command")?;
+    let mut command = Command::new(program);
+    let status = command.args(args).env_clear().envs(&order.env).current_dir(dir).status();
+    let status = status.with_context(|| format!("start {program}"))?;
+    if let Some(signal) = status.signal() {
+        raise(Signal::try_from(signal)?)?;
+    }
+    std::process::exit(status.code().unwrap_or(125));
+}
+
 fn stage_2(dir: &Path) -> Result<()> {
-    let order: Order = serde_json::from_slice(&std::fs::read(dir.join(ORDER))?)?;
+    let order = Order::read(dir)?;
     seal_the_world(&order)?;
     let mut mountinfo = File::open("/proc/self/mountinfo").context("mountinfo")?;
     let mut outside = Outside {

@@ -1,10 +1,9 @@
 //! A container while it lives, and what is left of it afterwards.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -16,15 +15,16 @@ use tempfile::TempDir;
 use crate::cgroup::Cgroups;
 use crate::failure::{Class, OrHarness, fail, saw_stderr};
 use crate::leak::{Host, Trace};
+use crate::lines::Lines;
 use crate::net::{self, Order, Outside};
 use crate::rootfs::{Rootfs, temporary};
 use crate::{harness, within};
 
 /// A run that is not over by then is ended from outside. No test should come near it.
-const OUTER_DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const OUTER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a test waits for what takes milliseconds.
-const SOON: Duration = Duration::from_secs(5);
+pub(crate) const SOON: Duration = Duration::from_secs(5);
 
 const MARK: &str = "CORACLE_TEST_RUN";
 
@@ -39,9 +39,8 @@ pub fn in_net(words: &[&str]) -> Session {
 pub struct Session {
     net: Child,
     stdin: Option<ChildStdin>,
-    lines: Receiver<String>,
-    stdout: String,
-    readers: Vec<JoinHandle<String>>,
+    lines: Lines,
+    stderr: Option<JoinHandle<String>>,
     end: Instant,
     mark: String,
     host: Host,
@@ -78,36 +77,14 @@ impl Session {
             .spawn()
             .or_harness("start the net");
         let (stdin, stdout, stderr) = (net.stdin.take(), net.stdout.take(), net.stderr.take());
-        let (send, lines) = channel();
-        let out = std::thread::spawn(move || {
-            for line in
-                stdout.map(BufReader::new).into_iter().flat_map(|out| out.lines().map_while(Result::ok))
-            {
-                // The test may not want to read any more.
-                let _ = send.send(line);
-            }
-            String::new()
-        });
+        let lines = Lines::of(stdout);
         let err = std::thread::spawn(move || {
             let mut text = Vec::new();
             let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut text));
             String::from_utf8_lossy(&text).into_owned()
         });
         let end = Instant::now() + OUTER_DEADLINE;
-        let readers = vec![out, err];
-        Session {
-            net,
-            stdin,
-            lines,
-            stdout: String::new(),
-            readers,
-            end,
-            mark,
-            host,
-            cgroups,
-            dir,
-            _rootfs: rootfs,
-        }
+        Session { net, stdin, lines, stderr: Some(err), end, mark, host, cgroups, dir, _rootfs: rootfs }
     }
 
     /// With another outer deadline, from now on.
@@ -129,14 +106,7 @@ impl Session {
 
     /// The next line that the program prints, if it comes within `time`.
     pub fn line_within(&mut self, time: Duration) -> Option<String> {
-        match self.lines.recv_timeout(time) {
-            Ok(line) => {
-                self.stdout += &line;
-                self.stdout.push('\n');
-                Some(line)
-            }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.lines.within(time)
     }
 
     /// The probe's report: the next line.
@@ -188,14 +158,7 @@ impl Session {
     /// Closes standard input, waits for the end of all, and looks whether the host is as before.
     pub fn finish(mut self) -> Output {
         self.close_stdin();
-        let over = loop {
-            match self.lines.recv_timeout(self.end.saturating_duration_since(Instant::now())) {
-                Ok(line) => self.stdout += &(line + "\n"),
-                Err(RecvTimeoutError::Disconnected) => break false,
-                Err(RecvTimeoutError::Timeout) => break true,
-            }
-        };
-        if over {
+        if !self.lines.read_to_end(self.end) {
             self.close();
             self.host.assert_unchanged(&self.trace());
             self.cgroups.remove();
@@ -210,7 +173,7 @@ impl Session {
             let why = std::fs::read_to_string(self.dir.path().join(net::ERROR)).unwrap_or_default();
             fail(Class::Harness, format!("the net failed: {why} {stderr}").trim_end())
         };
-        let stdout = std::mem::take(&mut self.stdout);
+        let stdout = self.lines.take();
         Output { code: outside.code, signal: outside.signal, stdout, stderr, outside }
     }
 
@@ -225,14 +188,29 @@ impl Session {
         let _ = self.net.wait();
     }
 
-    /// What the readers have read, once both pipes are at their end.
+    /// All of standard error, once it is at its end.
     fn collect(&mut self) -> String {
-        self.readers.drain(..).map(|reader| reader.join().unwrap_or_default()).collect()
+        self.stderr.take().and_then(|reader| reader.join().ok()).unwrap_or_default()
+    }
+
+    /// The number of the net's PID 1 on the host.
+    pub(crate) fn net_init(&self) -> i32 {
+        first_child(self.net.id() as i32)
+    }
+
+    /// The folder of this run, and whatever belongs to it.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The name of the run's cgroups below each hierarchy's root; empty where there are none.
+    pub(crate) fn cgroup_name(&self) -> &str {
+        &self.cgroups.name
     }
 
     /// The runtime's number here: the first child of stage 2, which is the child of stage 1.
     fn runtime(&self) -> i32 {
-        first_child(first_child(self.net.id() as i32))
+        first_child(self.net_init())
     }
 }
 
@@ -264,7 +242,16 @@ impl Program {
 
     /// Its numbers in all PID namespaces that it is in, the host's first.
     pub fn nspid(&self) -> Vec<i32> {
-        let status = std::fs::read_to_string(self.proc("status")).or_harness("read its status");
+        let numbers = self.nspid_now();
+        if numbers.is_empty() {
+            fail(Class::Harness, format!("{self:?} has ended"));
+        }
+        numbers
+    }
+
+    /// As [`Program::nspid`]; none where it has ended.
+    pub(crate) fn nspid_now(&self) -> Vec<i32> {
+        let status = std::fs::read_to_string(self.proc("status")).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
         line.split_whitespace().filter_map(|number| number.parse().ok()).collect()
     }
@@ -304,7 +291,7 @@ impl Output {
     }
 }
 
-fn parse(line: &str) -> Report {
+pub(crate) fn parse(line: &str) -> Report {
     serde_json::from_str(line)
         .unwrap_or_else(|error| fail(Class::NoEvidence, format!("this is no report: {error}: {line}")))
 }
@@ -318,7 +305,7 @@ fn path() -> String {
 }
 
 /// The first child of a process, whichever of its threads it came from.
-fn first_child(pid: i32) -> i32 {
+pub(crate) fn first_child(pid: i32) -> i32 {
     let children = || {
         let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
         let texts = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
