@@ -77,7 +77,9 @@ pub fn status(state: &State) -> Result<Status> {
     Ok(if init.never_executed && !state.reaper { Status::Created } else { Status::Running })
 }
 
-/// A descriptor of the container's init; `None` where it has ended. From here on no other process can be meant.
+/// A descriptor of the container's init; `None` where it has ended, or was never born (its number is 0). From here on no other
+/// process can be meant: the number was looked up once more *after* the opening (pidfd_open(2)), and what had it then was
+/// born when init was ([`procfs::stat`]) and had not ended.
 ///
 /// # Errors
 /// Those of pidfd_open(2).

@@ -195,7 +195,9 @@ impl Dir {
             .map_err(Error::io(format!("rename to {}", path.display())))
     }
 
-    /// Says that the container is created: what was noted is its state from now on.
+    /// Says that the container is created: `creating.json`, with all that was noted, becomes `state.json`, by one rename(2).
+    /// At every moment there is one of them, and it is whole: for whoever looks meanwhile, and for whoever comes after a
+    /// create that was killed.
     ///
     /// # Errors
     /// Those of rename(2).
