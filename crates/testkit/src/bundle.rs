@@ -122,6 +122,11 @@ impl Bundle {
         self.path().join("output")
     }
 
+    /// The pid file of a container that [`crate::harbour::Harbour::create`] makes.
+    pub(crate) fn pid_file(&self) -> PathBuf {
+        self.path().join("pid")
+    }
+
     /// What the program of the container that was made by [`crate::harbour::Harbour::create`] has printed so far.
     pub fn output(&self) -> String {
         std::fs::read_to_string(self.output_file()).unwrap_or_default()

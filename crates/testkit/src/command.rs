@@ -12,7 +12,7 @@ use probe::Report;
 use crate::failure::{Class, OrHarness, fail, saw_stderr};
 use crate::harness;
 use crate::lines::Lines;
-use crate::session::{OUTER_DEADLINE, SOON, first_child, parse};
+use crate::session::{OUTER_DEADLINE, SOON, first_child, first_child_now, parse};
 
 /// A command that lives.
 #[derive(Debug)]
@@ -58,6 +58,27 @@ impl Running {
     /// The number of the runtime's process on the host.
     pub fn pid(&self) -> i32 {
         first_child(self.child.id() as i32)
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().or_harness("wait for a command").is_some()
+    }
+
+    /// Kills the runtime as soon as `moment` has come, unless it ends by itself before.
+    pub fn kill_at(mut self, mut moment: impl FnMut() -> bool) {
+        while !self.has_ended() {
+            if moment()
+                && let Some(runtime) = first_child_now(self.child.id() as i32)
+            {
+                let _ = kill(Pid::from_raw(runtime), Signal::SIGKILL);
+                break;
+            }
+            if Instant::now() > self.end {
+                fail(Class::Deadline, "the outer deadline is over: the moment never came");
+            }
+        }
+        self.finish();
     }
 
     /// Closes its standard input: the probe's `hold` then ends.

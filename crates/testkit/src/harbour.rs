@@ -68,14 +68,17 @@ impl Harbour {
         done.stdout
     }
 
-    /// Creates the container `id`. Its output goes to [`Bundle::output`]: it outlives the call.
+    /// Creates the container `id`, which [`Harbour::init`] then knows. Its output goes to [`Bundle::output`]: it outlives
+    /// the call.
     ///
     /// # Panics
     /// As [`Harbour::must`].
     #[track_caller]
     pub fn create(&self, bundle: &Bundle, id: &str) {
         let (out, mut err) = (File::create(bundle.output_file()).or_harness("make a file"), scratch());
-        let status = self.call(&["create", "--bundle", &bundle.text(), id], out, again(&err));
+        let (path, pid_file) = (bundle.text(), bundle.pid_file().display().to_string());
+        let words = ["create", "--bundle", &path, "--pid-file", &pid_file, id];
+        let status = self.call(&words, out, again(&err));
         let done = Done::new(status, String::new(), read(&mut err));
         assert_eq!(done.code, Some(0), "`create {id}` fails: {}", done.stderr.trim_end());
     }
@@ -108,16 +111,30 @@ impl Harbour {
     #[track_caller]
     pub fn program(&self, id: &str) -> Program {
         let pid = self.state(id)["pid"].as_i64();
-        self.process(pid.unwrap_or_default() as i32)
-            .unwrap_or_else(|| panic!("{pid:?} is no process of this host"))
+        let pid = pid.unwrap_or_else(|| panic!("`state {id}` does not tell the number of its init"));
+        self.process(pid as i32)
+            .unwrap_or_else(|| panic!("`state {id}` says that init is {pid}: there is no such process"))
+    }
+
+    /// The init of the container that [`Harbour::create`] made of this bundle, by its pid file and not by what `state` says.
+    #[track_caller]
+    pub fn init(&self, bundle: &Bundle) -> Program {
+        let text = std::fs::read_to_string(bundle.pid_file()).unwrap_or_default();
+        let process = text.trim().parse().ok().and_then(|pid| self.process(pid));
+        process.unwrap_or_else(|| panic!("the pid file says {text:?}, which is no process of this host"))
     }
 
     /// The process that has this number on this host, seen from the real one.
     pub fn process(&self, pid: i32) -> Option<Program> {
+        self.processes().into_iter().find(|one| one.nspid_now().get(1) == Some(&pid))
+    }
+
+    /// All processes on this host, the net's own first ones among them.
+    pub fn processes(&self) -> Vec<Program> {
         let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
         let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let mut ours = numbers.map(|pid| Program { pid }).filter(|one| one.nspid_now().get(1) == Some(&pid));
-        ours.find(|one| self.is_below(one.pid))
+        let inside = numbers.map(|pid| Program { pid }).filter(|one| one.nspid_now().len() > 1);
+        inside.filter(|one| self.is_below(one.pid)).collect()
     }
 
     /// The folder of the container `id` in the runtime's state directory.

@@ -22,9 +22,11 @@ mod harbour;
 mod harness;
 mod leak;
 mod lines;
+mod lock;
 mod net;
 mod rootfs;
 mod session;
+mod stranger;
 pub mod tier;
 
 use std::time::{Duration, Instant};
@@ -41,6 +43,7 @@ pub mod prelude {
     pub use crate::command::{Done, Running};
     pub use crate::container::Container;
     pub use crate::harbour::Harbour;
+    pub use crate::lock::Lock;
     pub use crate::net::Outside;
     pub use crate::rootfs::{Canary, Rootfs};
     pub use crate::session::{Output, Program, Session};

@@ -306,16 +306,18 @@ fn path() -> String {
 
 /// The first child of a process, whichever of its threads it came from.
 pub(crate) fn first_child(pid: i32) -> i32 {
-    let children = || {
-        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        let texts = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-        let first = |text: String| text.split_whitespace().next().and_then(|number| number.parse().ok());
-        texts.filter_map(first).min()
-    };
     let mut found = None;
     within(SOON, "the process has a child", || {
-        found = children();
+        found = first_child_now(pid);
         found.is_some()
     });
     found.unwrap_or_default()
+}
+
+/// As [`first_child`], where it has one now.
+pub(crate) fn first_child_now(pid: i32) -> Option<i32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let texts = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let first = |text: String| text.split_whitespace().next().and_then(|number| number.parse().ok());
+    texts.filter_map(first).min()
 }
