@@ -22,7 +22,7 @@ impl Program {
 
     /// Whether it waits for something.
     pub fn sleeps(&self) -> bool {
-        self.stat().is_some_and(|stat| "SD".contains(stat.state))
+        self.stat().is_some_and(|stat| stat.state == 'S')
     }
 
     /// Whether it has not ended.
