@@ -9,6 +9,7 @@ testkit::lesson! { 7,
     red after_create_the_program_has_not_run,
     red state_tells_what_the_specification_asks_for,
     red it_is_created_then_running_then_stopped,
+    red an_init_that_nobody_has_buried_has_stopped,
     red a_container_is_started_once,
     red of_two_starts_at_once_one_starts_it,
     red start_tells_why_the_program_cannot_be_executed,
@@ -35,15 +36,23 @@ fn waiting(harbour: &Harbour) -> Bundle {
 #[track_caller]
 fn running(harbour: &Harbour, bundle: &Bundle) -> Program {
     harbour.create(bundle, "boat");
-    let start = harbour.run(&["start", "boat"]);
+    let start = told_to_start(harbour);
     within(SOON, &format!("the program runs; start said: {}", start.stderr), || !bundle.output().is_empty());
     harbour.init(bundle)
+}
+
+/// What start says. It must not take as long as the program lives.
+#[track_caller]
+fn told_to_start(harbour: &Harbour) -> Done {
+    let mut start = harbour.start(&["start", "boat"]);
+    within(SOON, "start comes back: execve has closed init's end of their connection", || start.has_ended());
+    start.finish()
 }
 
 /// Starts the container, which was created and no more.
 #[track_caller]
 fn start(harbour: &Harbour) {
-    let start = harbour.run(&["start", "boat"]);
+    let start = told_to_start(harbour);
     assert_eq!(
         start.code,
         Some(0),
@@ -103,6 +112,21 @@ fn it_is_created_then_running_then_stopped() {
     let state = harbour.state("boat");
     assert_eq!(state["status"], "stopped", "its init has ended");
     assert_eq!(state["pid"], 0, "init has ended, and any process may get its number");
+    harbour.finish();
+}
+
+/// A zombie has a number and a line in /proc. How long it is one is up to its parent, and here that is busy.
+fn an_init_that_nobody_has_buried_has_stopped() {
+    let harbour = Harbour::new();
+    let bundle = waiting(&harbour);
+    harbour.create(&bundle, "boat");
+    let init = harbour.init(&bundle);
+    harbour.while_nobody_is_buried(|| {
+        end(&init);
+        assert_ne!(init.name(), "", "somebody has buried it, and there is no zombie");
+        let state = harbour.state("boat");
+        assert_eq!(state["status"], "stopped", "init is a zombie, and the container counts as alive");
+    });
     harbour.finish();
 }
 

@@ -1,6 +1,8 @@
-//! What a process is beyond its number; and another process of the same number.
+//! What a process is beyond its number; what becomes of the number when it has ended.
 
 use std::time::Duration;
+
+use nix::sys::signal::Signal;
 
 use crate::failure::{Class, fail};
 use crate::harbour::Harbour;
@@ -44,11 +46,20 @@ impl Program {
 }
 
 impl Harbour {
+    /// Does something while orphans that end stay zombies: this host's PID 1, their parent, is stopped meanwhile.
+    pub fn while_nobody_is_buried(&self, what: impl FnOnce()) {
+        let parent = self.process(1).unwrap_or_else(|| fail(Class::Harness, "the net has no PID 1"));
+        parent.signal(Signal::SIGSTOP);
+        what();
+        // Where that panics, the net is killed, stopped or not.
+        parent.signal(Signal::SIGCONT);
+    }
+
     /// Kills `process` and lets a new one get its number on this host. It sleeps.
     pub fn replace(&self, process: &Program) -> Program {
         let number = process.nspid()[1];
         let born = process.stat().map(|stat| stat.start_time);
-        process.signal(nix::sys::signal::Signal::SIGKILL);
+        process.signal(Signal::SIGKILL);
         loop {
             within(Duration::from_secs(5), "the number is free", || self.process(number).is_none());
             // The kernel gives the next process the number after the last one (pid_namespaces(7), ns_last_pid). The shell
@@ -63,7 +74,7 @@ impl Harbour {
             if stranger.stat().map(|stat| stat.start_time) != born {
                 return stranger;
             }
-            stranger.signal(nix::sys::signal::Signal::SIGKILL);
+            stranger.signal(Signal::SIGKILL);
         }
     }
 }
