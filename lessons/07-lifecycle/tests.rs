@@ -287,14 +287,16 @@ fn delete_waits_for_whoever_changes_the_container() {
 /// SIGKILL leaves a process no time to tidy up. The moments are told by how much is in the container's directory.
 fn what_a_killed_create_leaves_can_be_cleared() {
     let harbour = Harbour::new();
-    let folder = harbour.state_dir("boat");
+    // Its control group is named after it, and the machine has one tree of them: so nobody else's may have its name.
+    let id = format!("boat-{}", std::process::id());
+    let folder = harbour.state_dir(&id);
     let entries = || std::fs::read_dir(&folder).map_or(0, |entries| 1 + entries.count());
     let before = harbour.processes().len();
     for moment in 1..=5 {
         let bundle = waiting(&harbour);
-        harbour.start(&["create", "--bundle", &bundle.text(), "boat"]).kill_at(|| entries() >= moment);
+        harbour.start(&["create", "--bundle", &bundle.text(), &id]).kill_at(|| entries() >= moment);
         assert!(folder.is_dir(), "create has made no directory: nothing could be left");
-        harbour.must(&["delete", "--force", "boat"]);
+        harbour.must(&["delete", "--force", &id]);
         assert!(
             !folder.exists(),
             "create was killed, and delete --force leaves the directory that it had made"
@@ -303,7 +305,7 @@ fn what_a_killed_create_leaves_can_be_cleared() {
             harbour.processes().len() == before
         });
     }
-    harbour.create(&waiting(&harbour), "boat");
+    harbour.create(&waiting(&harbour), &id);
     harbour.finish();
 }
 

@@ -50,6 +50,8 @@ impl Harbour {
     pub fn while_nobody_is_buried(&self, what: impl FnOnce()) {
         let parent = self.process(1).unwrap_or_else(|| fail(Class::Harness, "the net has no PID 1"));
         parent.signal(Signal::SIGSTOP);
+        let stopped = || parent.stat().is_some_and(|stat| stat.state == 'T');
+        within(Duration::from_secs(5), "the net's PID 1 is stopped", stopped);
         what();
         // Where that panics, the net is killed, stopped or not.
         parent.signal(Signal::SIGCONT);
