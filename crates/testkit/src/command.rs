@@ -12,7 +12,7 @@ use probe::Report;
 use crate::failure::{Class, OrHarness, fail, saw_stderr};
 use crate::harness;
 use crate::lines::Lines;
-use crate::session::{OUTER_DEADLINE, SOON, first_child, parse};
+use crate::session::{OUTER_DEADLINE, Program, SOON, first_child, parse};
 
 /// A command that lives.
 #[derive(Debug)]
@@ -58,6 +58,11 @@ impl Running {
     /// The number of the runtime's process on the host.
     pub fn pid(&self) -> i32 {
         first_child(self.child.id() as i32)
+    }
+
+    /// The first process of the container that it runs, seen from the real host.
+    pub fn program(&self) -> Program {
+        Program { pid: first_child(self.pid()) }
     }
 
     /// Closes its standard input: the probe's `hold` then ends.
