@@ -12,6 +12,7 @@ testkit::lesson! { 6,
     red the_environment_is_the_one_of_the_config,
     red a_variable_without_a_value_is_refused,
     red a_namespace_with_a_path_is_joined,
+    red the_callers_own_user_namespace_may_be_named,
     red namespaces_that_contradict_themselves_are_refused,
     red a_hostname_without_names_of_its_own_never_renames_the_host,
     red a_lock_that_we_cannot_give_is_refused,
@@ -66,6 +67,7 @@ fn a_relative_root_begins_at_the_bundle() {
     let mut run = harbour.start(&["run", "--bundle", &bundle.text(), ID]);
     let Some(line) = run.line_within(std::time::Duration::from_secs(5)) else {
         let error = run.finish().stderr;
+        let error = error.trim_end();
         panic!("\"rootfs\" is not looked for in the bundle, but where the runtime was started: {error}");
     };
     assert!(line.contains("marker-of-this-bundle"), "this is another root directory than the bundle's");
@@ -95,13 +97,29 @@ fn the_config_that_spec_writes_runs() {
     harbour.finish();
 }
 
-/// An unpacked archive may hold any symlink. This one leads to a good root filesystem, beside the bundle.
+/// An unpacked archive may hold any symlink. This one leads to a good root filesystem, beside the bundle, in a folder
+/// whose name begins as the bundle's.
 fn no_symlink_leads_the_root_out_of_the_bundle() {
     let harbour = Harbour::new();
     let bundle = harbour.bundle(&[]);
-    symlink(bundle.rootfs().path(), bundle.path().join("way-out")).expect("a symlink");
+    let beside = format!("{}-beside", bundle.text());
+    std::fs::rename(bundle.rootfs().path(), &beside).expect("one folder beside another");
+    symlink(beside, bundle.path().join("way-out")).expect("a symlink");
     bundle.edit(|config| config["root"]["path"] = json!("way-out"));
     refused(&harbour, &bundle, "the root is a symlink that leads out of the bundle");
+    harbour.finish();
+}
+
+/// setns(2) refuses to join the user namespace that one is in; and there is nothing to do.
+fn the_callers_own_user_namespace_may_be_named() {
+    let harbour = Harbour::new();
+    let bundle = harbour.bundle(&[]);
+    bundle.edit(|config| {
+        let own = json!({ "type": "user", "path": "/proc/self/ns/user" });
+        config["linux"]["namespaces"].as_array_mut().expect("a list").push(own);
+    });
+    let report = runs(&harbour, &bundle).report();
+    assert_eq!(report.ns["user"], harbour.outside().ns["user"], "it has got another user namespace");
     harbour.finish();
 }
 
@@ -239,8 +257,8 @@ fn named(rows: &[Row]) {
         let bundle = harbour.bundle(&[]);
         bundle.edit(change);
         let error = refused(&harbour, &bundle, pointer);
-        let error = error.trim_end();
-        assert!(error.contains(pointer), "the error does not say that {pointer} is wrong: {error}");
+        let (error, place) = (error.trim_end(), pointer.trim_matches([' ', ':']));
+        assert!(error.contains(pointer), "the error does not say that {place} is wrong: {error}");
     }
     harbour.finish();
 }
