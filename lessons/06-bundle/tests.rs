@@ -12,7 +12,7 @@ testkit::lesson! { 6,
     red the_environment_is_the_one_of_the_config,
     red a_variable_without_a_value_is_refused,
     red a_namespace_with_a_path_is_joined,
-    red the_callers_own_user_namespace_may_be_named,
+    red the_user_namespace_that_one_is_in_may_be_named,
     red namespaces_that_contradict_themselves_are_refused,
     red a_hostname_without_names_of_its_own_never_renames_the_host,
     red a_lock_that_we_cannot_give_is_refused,
@@ -111,7 +111,7 @@ fn no_symlink_leads_the_root_out_of_the_bundle() {
 }
 
 /// setns(2) refuses to join the user namespace that one is in; and there is nothing to do.
-fn the_callers_own_user_namespace_may_be_named() {
+fn the_user_namespace_that_one_is_in_may_be_named() {
     let harbour = Harbour::new();
     let bundle = harbour.bundle(&[]);
     bundle.edit(|config| {
