@@ -66,7 +66,7 @@ impl<'a> Prose<'a> {
         let (program, arguments) = words.split_first()?;
         match program.as_str() {
             "cargo" => self.cargo(arguments),
-            name @ ("coracle" | "rootfs-builder") => {
+            name @ ("coracle" | "oci-tool" | "rootfs-builder") => {
                 let program = self.tools.program(name)?;
                 self.cli.wrong(program, name, arguments)
             }

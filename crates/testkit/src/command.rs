@@ -12,7 +12,7 @@ use probe::Report;
 use crate::failure::{Class, OrHarness, fail, saw_stderr};
 use crate::harness;
 use crate::lines::Lines;
-use crate::session::{OUTER_DEADLINE, SOON, first_child, first_child_now, parse};
+use crate::session::{OUTER_DEADLINE, Program, SOON, first_child, first_child_now, parse};
 
 /// A command that lives.
 #[derive(Debug)]
@@ -79,6 +79,11 @@ impl Running {
             }
         }
         self.finish();
+    }
+
+    /// The first process of the container that it runs, seen from the real host.
+    pub fn program(&self) -> Program {
+        Program { pid: first_child(self.pid()) }
     }
 
     /// Closes its standard input: the probe's `hold` then ends.

@@ -112,14 +112,17 @@ fn annotations(config: &Config) -> Result<BTreeMap<String, String>> {
     }
 }
 
-/// A name of the UTS namespace; an empty one is none.
+/// The name for the property at `pointer`, `/hostname` or `/domainname`: `None` where nothing is asked for, or an empty
+/// one. It becomes the name of the UTS namespace that the container's first process is in, so `namespaces` must have one
+/// that is not the caller's, new or joined ([`Namespaces::own`]): else it would be the host that is renamed.
+///
+/// # Errors
+/// At `pointer`, without such a namespace; for a name of more than 64 bytes (sethostname(2)), or with a NUL byte in it.
 fn name(pointer: &str, name: Option<&str>, namespaces: &Namespaces) -> Result<Option<String>> {
     let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
     if !namespaces.own().any(|kind| kind == Kind::Uts) {
-        return Err(wrong(
-            pointer,
-            "needs a uts namespace in /linux/namespaces: it would be the host's name",
-        ));
+        let problem = "needs a uts namespace in /linux/namespaces: it would be the host's name";
+        return Err(wrong(pointer, problem));
     }
     if name.len() > 64 {
         return Err(wrong(pointer, "is longer than the 64 bytes that the kernel takes"));

@@ -18,7 +18,8 @@ use crate::sys;
 /// would change nothing.
 ///
 /// # Errors
-/// A kind that is unknown or listed twice; a path that is relative, gone, no namespace, or one of another kind.
+/// At `/linux/namespaces/N/type` for a kind that is unknown, or in the list a second time; at
+/// `/linux/namespaces/N/path` those of [`existing`]: a path that is relative, gone, no namespace, or one of another kind.
 pub fn namespaces(listed: &[Namespace]) -> Result<Namespaces> {
     let (mut new, mut joined, mut seen) = (Vec::new(), Vec::new(), Vec::new());
     for (n, namespace) in listed.iter().enumerate() {

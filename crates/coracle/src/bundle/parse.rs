@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Deserializer, Value};
 
 use super::file::broken;
 use super::{blame, version};
@@ -36,14 +36,18 @@ pub fn process(text: &str, file: &Path) -> Result<Process> {
 }
 
 fn read<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| {
-        // The first error may be one of meaning, with one of JSON behind it; that one is what to mend first.
-        let json = if error.is_data() { serde_json::from_str::<Value>(text).err() } else { None };
-        match json.as_ref().or((!error.is_data()).then_some(&error)) {
-            Some(error) => broken(file, format!("is no valid JSON: {error}")),
-            None => blame::blame(text, &error),
-        }
-    })
+    let error = match serde_json::from_str(text) {
+        Ok(read) => return Ok(read),
+        Err(error) => error,
+    };
+    // The first error may be one of meaning, with one of JSON behind it; that one is what to mend first.
+    let json = if error.is_data() { serde_json::from_str::<Value>(text).err() } else { Some(error) };
+    if let Some(error) = json {
+        return Err(broken(file, format!("is no valid JSON: {error}")));
+    }
+    // Once more, by a slower reader that remembers its way.
+    serde_path_to_error::deserialize(&mut Deserializer::from_str(text))
+        .map_err(|found| blame::blame(text, &found))
 }
 
 /// Before 1.0 there was one list for four sets.

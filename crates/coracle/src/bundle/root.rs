@@ -30,7 +30,8 @@ pub(super) fn rootfs(config: &Config, folder: &OwnedFd, bundle: &Path) -> Result
 /// `bundle`; no symlink may lead it out, for a bundle is often unpacked from somebody's archive.
 ///
 /// # Errors
-/// [`Error::Config`] for an empty path; [`Error::Bundle`] for a directory that is missing, something else, or outside.
+/// All name `/root/path`: [`Error::Config`] for an empty path; [`Error::Bundle`] for a directory that is missing,
+/// something else, or outside.
 pub fn directory(path: &Path, folder: &OwnedFd, bundle: &Path) -> Result<PathBuf> {
     if path.as_os_str().is_empty() {
         return Err(wrong(
