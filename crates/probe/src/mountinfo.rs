@@ -1,5 +1,7 @@
 //! `/proc/PID/mountinfo`, proc_pid_mountinfo(5).
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// One mount.
@@ -25,6 +27,14 @@ pub struct Mount {
     pub source: String,
     /// Options of the file system itself.
     pub super_options: Vec<String>,
+}
+
+/// `/proc: proc (rw,nosuid) shared:5`, for whoever has to look through many.
+impl fmt::Display for Mount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} ({})", self.mountpoint, self.fstype, self.options.join(","))?;
+        self.optional.iter().try_for_each(|field| write!(f, " {field}"))
+    }
 }
 
 impl Mount {

@@ -170,8 +170,9 @@ fn trials(plan: &Plan, args: &Arguments) -> Vec<Trial> {
                     None,
                 );
                 outcome.map_err(|(class, text)| match class {
-                    Class::Assertion => text.into(),
-                    other => format!("({other:?}) {text}").into(),
+                    Class::Assertion | Class::NoEvidence | Class::Deadline => text.into(),
+                    Class::RuntimePanic => format!("the runtime panicked: {text}").into(),
+                    Class::Harness => format!("the test itself is in trouble: {text}").into(),
                 })
             }),
         }

@@ -47,8 +47,13 @@ pub mod prelude {
     pub use crate::net::Outside;
     pub use crate::rootfs::{Canary, Rootfs};
     pub use crate::session::{Output, Program, Session};
-    pub use crate::within;
+    pub use crate::{listed, within};
     pub use serde_json::{Value, json};
+}
+
+/// Mounts for a message: one a line.
+pub fn listed<'a>(mounts: impl IntoIterator<Item = &'a probe::Mount>) -> String {
+    mounts.into_iter().map(|mount| format!("\n  {mount}")).collect()
 }
 
 /// Asserts that `fact` becomes true within `time`; `words` say what it is.
