@@ -57,7 +57,10 @@ pub fn trace(course: &Course, number: u32, wish: &Trace) -> Result<()> {
         None => course.lesson(number)?,
     };
     let Some(guide) = Guide::load(lesson)? else {
-        println!("Lesson {number} has nothing to trace: {}.", lesson.title);
+        match wish.json {
+            true => println!("null"),
+            false => println!("Lesson {number} has nothing to trace: {}.", lesson.title),
+        }
         return Ok(());
     };
     if let Some(open) = course.first_open()?.filter(|open| *open <= number) {

@@ -78,7 +78,8 @@ impl Net<'_> {
     /// # Errors
     /// Fails where one of them does, with what the runtime said.
     pub(super) fn run(&self) -> Result<Seen> {
-        let folder = tempfile::Builder::new().prefix("coracle-trace-").tempdir();
+        let prefix = format!("coracle-trace-{}-", std::process::id());
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir();
         let folder = folder.context("no temporary folder: set TMPDIR to one that you may write to")?;
         let cgroup = self.cgroup(&folder)?;
         let probe = folder.path().join("probe");

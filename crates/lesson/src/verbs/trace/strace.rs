@@ -48,6 +48,15 @@ pub(super) fn parse(text: &str) -> Vec<Call> {
             call.result = result.to_owned();
             continue;
         }
+        // Whichever thread execs, the process goes on as its first one.
+        if let Some(other) = said.strip_prefix("+++ superseded by execve in pid ") {
+            let other = other.split(' ').next().and_then(|pid| pid.parse().ok());
+            if let Some(n) = other.and_then(|pid: u32| unfinished.remove(&pid)) {
+                unfinished.insert(thread, n);
+                calls.get_mut(n).into_iter().for_each(|call| call.thread = thread);
+            }
+            continue;
+        }
         let Some((name, rest)) = said.split_once('(') else { continue };
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             continue;
@@ -142,11 +151,26 @@ mod tests {
 23951 +++ exited with 0 +++
 9 exit_group(0)                     = ?
 9 <... futex resumed>)              = ?
-4 +++ superseded by execve in pid 9 +++
 ";
         let calls = parse(text);
         assert_eq!(calls.len(), 1, "{calls:?}");
         assert_eq!((calls[0].name.as_str(), calls[0].succeeded()), ("exit_group", false));
+    }
+
+    #[test]
+    fn an_execve_of_another_thread_is_the_first_ones() {
+        let text = "\
+22655 futex(0xc000080148, FUTEX_WAIT_PRIVATE, 0, NULL <unfinished ...>
+22659 execve(\"/bin/sleep\", [\"/bin/sleep\", \"1000\"], 0xc0000248a0 /* 3 vars */ <unfinished ...>
+22656 <... nanosleep resumed> <unfinished ...>) = ?
+22655 <... futex resumed>)              = ?
+22655 +++ superseded by execve in pid 22659 +++
+22655 <... execve resumed>)             = 0
+";
+        let calls = parse(text);
+        assert_eq!(calls.len(), 2, "{calls:?}");
+        assert_eq!((calls[1].name.as_str(), calls[1].thread), ("execve", 22655));
+        assert!(calls[1].succeeded() && !calls[0].succeeded());
     }
 
     #[test]

@@ -44,10 +44,10 @@ impl Places {
 /// What is left out, and what stands for it.
 static SHORT: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     let rules = [
-        // clone3: what is empty, where results go, and the size of its arguments.
+        // clone3: what is empty, and where results go. Of it and of others: how large a structure is.
         (r", child_tid=0x[0-9a-f]+|, parent_tid=0x[0-9a-f]+|, pidfd=0x[0-9a-f]+|, tls=0x[0-9a-f]+", ""),
         (r", stack=(NULL|0x[0-9a-f]+), stack_size=(0x[0-9a-f]+|0)", ""),
-        (r"\} => \{[^{}]*\}, \d+$", "}"),
+        (r"\}( => \{[^{}]*\})?, \d+$", "}"),
         (r", exit_signal=(0|SIGCHLD)\b", ""),
         (r"\bchild_stack=(NULL|0x[0-9a-f]+), ", ""),
         (r", child_tidptr=0x[0-9a-f]+", ""),
@@ -61,6 +61,8 @@ static SHORT: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"\{ru_utime=.*\}", "…"),
         // Of a handler: which.
         (r"\{sa_handler=(SIG_\w+|0x[0-9a-f]+), [^}]*\}", "{$1}"),
+        // Of a long string, its beginning. strace must not cut it before the paths in it are short.
+        (r#""((?:[^"\\]|\\.){96})(?:[^"\\]|\\.)+"(?:\.\.\.)?"#, "\"$1\"..."),
         // Addresses, and the comments of strace.
         (r"0x[0-9a-f]{5,}(?: /\* \d+ vars \*/)?", "…"),
         (r" /\* [^*]*\*/", ""),
@@ -70,10 +72,12 @@ static SHORT: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
 });
 
 fn result(text: &str) -> String {
-    match text.split_whitespace().next() {
-        None | Some("0" | "?") => String::new(),
-        Some("-1") => format!(" = -1 {}", text.split_whitespace().nth(1).unwrap_or_default()),
-        Some(number) => format!(" = {}", number.split('<').next().unwrap_or(number)),
+    // -y also names a "descriptor" 0 where 0 means that it worked.
+    let mut words = text.split([' ', '<']);
+    match words.next() {
+        None | Some("" | "0" | "?") => String::new(),
+        Some("-1") => format!(" = -1 {}", words.next().unwrap_or_default()),
+        Some(number) => format!(" = {number}"),
     }
 }
 
@@ -156,12 +160,20 @@ mod tests {
         );
         assert_eq!(
             word("9 connect(4<socket:[4252402]>, {sa_family=AF_UNIX}, 28) = 0"),
-            "connect(4<socket>, {sa_family=AF_UNIX}, 28)"
+            "connect(4<socket>, {sa_family=AF_UNIX})"
         );
         assert_eq!(
             word("9 pivot_root(\".\", \".\") = -1 EINVAL (Invalid argument)"),
             "pivot_root(\".\", \".\") = -1 EINVAL"
         );
+    }
+
+    #[test]
+    fn of_a_long_string_the_beginning_is_shown() {
+        let json = r#"{\"args\":[\"/tmp/coracle-trace-x/probe\"],"#;
+        let worded = word(&format!("9 write(7</a>, \"{json}{}\", 999) = 999", "x".repeat(200)));
+        assert!(worded.starts_with(r#"write(7</a>, "{\"args\":[\"/probe\"],xx"#), "{worded}");
+        assert!(worded.ends_with(r#"xx"..., 999) = 999"#) && worded.len() < 140, "{worded}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command as Process, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command as Process, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub fn stage(folder: &Path) -> Result<()> {
     }
     let late = Arc::new(AtomicBool::new(false));
     watch(Arc::clone(&late));
-    let mut stage = Stage { order: &order, buried: BTreeSet::new(), inputs: Vec::new() };
+    let mut stage = Stage { order: &order, buried: BTreeSet::new(), inputs: Vec::new(), program: None };
     let played = stage.play();
     stage.clear()?;
     let (failed, error) = match played {
@@ -61,6 +61,8 @@ struct Stage<'a> {
     buried: BTreeSet<Pid>,
     /// The programs in containers wait at these.
     inputs: Vec<ChildStdin>,
+    /// What the program in the container says. A report and a line more: that finds room, whoever reads it.
+    program: Option<BufReader<ChildStdout>>,
 }
 
 impl Stage<'_> {
@@ -82,23 +84,36 @@ impl Stage<'_> {
     /// Runs one command to its end, the `traced`th under strace.
     fn call(&mut self, command: Command, traced: Option<usize>) -> Result<Option<(Command, String, String)>> {
         let errors = self.order.folder.join("errors");
-        let signal = self.order.signal.as_deref().filter(|_| command == Command::Run);
         let mut process = self.process(command, traced);
-        process.stdin(Stdio::piped()).stderr(File::create(&errors)?);
-        process.stdout(if signal.is_some() { Stdio::piped() } else { Stdio::null() });
+        process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&errors)?);
         let mut child = process.spawn().with_context(|| format!("starting {command}"))?;
         self.inputs.extend(child.stdin.take());
-        if let Some(signal) = signal {
-            send_when_it_speaks(&mut child, signal)?;
+        if matches!(command, Command::Create | Command::Run) {
+            self.program = child.stdout.take().map(BufReader::new);
         }
-        let ended = self.bury(Pid::from_raw(child.id().cast_signed()))?;
+        let pid = Pid::from_raw(child.id().cast_signed());
+        if let Some(signal) = self.order.signal.as_deref().filter(|_| command == Command::Run) {
+            self.until_it_speaks()?;
+            kill(pid, format!("SIG{signal}").parse::<Signal>()?)?;
+        }
+        let ended = self.bury(pid)?;
         if !matches!(ended, Some(WaitStatus::Exited(_, 0))) {
             return Ok(Some((command, how(ended), fs::read_to_string(errors)?)));
         }
-        if command == Command::Kill {
-            self.bury(self.init()?)?;
+        match command {
+            // A runtime may say that it has started a program that does not run yet.
+            Command::Start => self.until_it_speaks()?,
+            Command::Kill => drop(self.bury(self.init()?)?),
+            _ => {}
         }
         Ok(None)
+    }
+
+    /// Waits for the first line of the program in the container.
+    fn until_it_speaks(&mut self) -> Result<()> {
+        let program = self.program.as_mut().context("nothing of the program can be heard")?;
+        program.read_line(&mut String::new())?;
+        Ok(())
     }
 
     fn process(&self, command: Command, traced: Option<usize>) -> Process {
@@ -108,7 +123,7 @@ impl Stage<'_> {
             Some(n) => {
                 // As a grandchild: strace goes on with the container when the command has ended, and we see how it ended.
                 let mut strace = Process::new("strace");
-                strace.args(["-D", "-f", "-y", "-qq", "-s", "64", "-o"]).arg(trace_file(folder, n));
+                strace.args(["-D", "-f", "-y", "-qq", "-s", "512", "-o"]).arg(trace_file(folder, n));
                 strace.arg("--").arg(&order.runtime);
                 strace
             }
@@ -172,18 +187,6 @@ impl Stage<'_> {
         }
         Ok(())
     }
-}
-
-/// Waits for the program's first line, and sends the runtime a signal.
-fn send_when_it_speaks(child: &mut Child, signal: &str) -> Result<()> {
-    let out = child.stdout.take().context("no output")?;
-    let mut out = BufReader::new(out);
-    out.read_line(&mut String::new())?;
-    let signal: Signal = format!("SIG{signal}").parse()?;
-    kill(Pid::from_raw(child.id().cast_signed()), signal)?;
-    // What it says later is read by nobody, and must find room all the same.
-    std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
-    Ok(())
 }
 
 fn how(ended: Option<WaitStatus>) -> String {
