@@ -34,6 +34,10 @@ impl Ink {
         self.paint("36", text)
     }
 
+    pub(super) fn italic(self, text: &str) -> String {
+        self.paint("3", text)
+    }
+
     pub(super) fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }

@@ -159,7 +159,7 @@ fn sort(
     let mut side = Side {
         runtime: runtime.name.clone(),
         version: runtime.version.clone(),
-        commands: seen.commands.iter().map(|(command, _)| format!("{} {command}", runtime.name)).collect(),
+        commands: seen.commands.iter().map(|(command, _)| command.to_string()).collect(),
         processes: 0,
         threads: 0,
         calls: 0,

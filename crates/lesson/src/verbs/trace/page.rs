@@ -47,9 +47,11 @@ impl Page {
                 format!("= the same   ~ by other calls   < only coracle   > only {}", theirs.runtime);
             self.paragraph(&mut text, &legend, 0, |ink, line| ink.dim(line));
             text.push('\n');
-            let typed =
-                |side: &Side| vec![Line { call: format!("$ {}", side.commands.join(", ")), times: 1 }];
-            self.columns(&mut text, &Columns { ours: typed(&report.ours), theirs: typed(theirs) }, true);
+            let heading = |side: &Side| {
+                let call = format!("{} {}", side.runtime, side.commands.join(", "));
+                vec![Line { call, times: 1 }]
+            };
+            self.columns(&mut text, &Columns { ours: heading(&report.ours), theirs: heading(theirs) }, true);
         }
         let mut during = None;
         for step in &report.steps {
@@ -73,7 +75,7 @@ impl Page {
         let _ = writeln!(text, "\n{}", self.mark(step.mark, title.trim_start()));
         self.columns(text, &step.calls, report.theirs.is_some());
         match (&step.sentence, step.mark) {
-            (Some(sentence), _) => self.paragraph(text, sentence, 2, |ink, line| ink.dim(line)),
+            (Some(sentence), _) => self.paragraph(text, sentence, 2, |ink, line| ink.italic(line)),
             (None, Mark::Same | Mark::Alone) => {}
             (None, _) => self.paragraph(text, "(no sentence for this yet)", 2, |ink, line| ink.red(line)),
         }
