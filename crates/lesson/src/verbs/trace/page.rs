@@ -37,14 +37,14 @@ impl Page {
     /// The whole page.
     pub(super) fn render(&self, report: &Report) -> String {
         let mut text = String::new();
+        let ours = &report.ours.runtime;
         let versus = report.theirs.as_ref().map(|side| format!(" beside {} {}", side.runtime, side.version));
-        let head =
-            format!("Lesson {:02}, {}: coracle{}", report.lesson, report.title, versus.unwrap_or_default());
+        let versus = versus.unwrap_or_default();
+        let head = format!("Lesson {:02}, {}: {ours}{versus}", report.lesson, report.title);
         self.paragraph(&mut text, &head, 0, |ink, line| ink.bold(line));
         self.paragraph(&mut text, &report.phase, 0, |_, line| line.to_owned());
         if let Some(theirs) = &report.theirs {
-            let legend =
-                format!("= the same   ~ by other calls   < only coracle   > only {}", theirs.runtime);
+            let legend = format!("= the same   ~ by other calls   < only {ours}   > only {}", theirs.runtime);
             self.paragraph(&mut text, &legend, 0, |ink, line| ink.dim(line));
             text.push('\n');
             let heading = |side: &Side| {
