@@ -1,6 +1,6 @@
 //! The first real container: build, root filesystem, run, and what just happened.
 
-mod build;
+pub(crate) mod build;
 mod rootfs;
 
 use std::io::Write;

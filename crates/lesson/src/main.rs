@@ -1,10 +1,12 @@
 //! `cargo lesson`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use course::Course;
+use lesson::verbs::Trace;
 use lesson::{doctor, prove, verbs};
 
 /// The companion of the course: where you stand, what comes next, and help on the way.
@@ -65,6 +67,29 @@ enum Verb {
         /// The lesson you want to begin with
         lesson: u32,
     },
+    /// What a lesson's functions ask of the kernel, by strace, beside what another runtime does for the same container
+    Trace {
+        /// The lesson
+        lesson: u32,
+        /// The other runtime: runc, crun, or a path
+        #[arg(long, value_name = "RUNTIME")]
+        against: Option<String>,
+        /// Columns of the page; two runtimes stand side by side from 100 on [default: those of the terminal]
+        #[arg(long, value_name = "COLUMNS")]
+        width: Option<usize>,
+        /// Every call, however many do the same
+        #[arg(long)]
+        all: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// What trace starts in namespaces of its own
+    #[command(hide = true)]
+    TraceStage {
+        /// The folder of the run
+        folder: PathBuf,
+    },
     /// What this machine can do for the course, and what to do about the rest
     Doctor,
     /// For authors: prove that every lesson is red before and green after
@@ -82,6 +107,9 @@ fn run(verb: Option<Verb>) -> Result<()> {
     if let Some(Verb::Doctor) = verb {
         return doctor::run();
     }
+    if let Some(Verb::TraceStage { folder }) = &verb {
+        return verbs::trace_stage(folder);
+    }
     let course =
         Course::find(&std::env::current_dir().context("the current folder is gone; cd into your clone")?)?;
     match verb {
@@ -94,6 +122,10 @@ fn run(verb: Option<Verb>) -> Result<()> {
         Some(Verb::Reset { lesson }) => verbs::reset(&course, lesson),
         Some(Verb::CatchUp { lesson }) => verbs::catch_up(&course, lesson),
         Some(Verb::Prove { lessons }) => prove::run(&course, &lessons),
+        Some(Verb::Trace { lesson, against, width, all, json }) => {
+            verbs::trace(&course, lesson, &Trace { against, width, all, json })
+        }
+        Some(Verb::TraceStage { folder }) => verbs::trace_stage(&folder),
         Some(Verb::Doctor) => doctor::run(),
     }
 }

@@ -7,18 +7,18 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// The programs that were built, by name.
-pub(super) struct Programs(BTreeMap<String, PathBuf>);
+pub(crate) struct Programs(BTreeMap<String, PathBuf>);
 
 impl Programs {
     /// The path of a program.
-    pub(super) fn path(&self, name: &str) -> Result<&Path> {
+    pub(crate) fn path(&self, name: &str) -> Result<&Path> {
         self.0.get(name).map(PathBuf::as_path).with_context(|| format!("cargo built no program {name}"))
     }
 }
 
 /// Builds the runtime, the probe and the rootfs-builder. Cargo itself tells where it puts them: the target directory
 /// can be anywhere.
-pub(super) fn programs(root: &Path) -> Result<Programs> {
+pub(crate) fn programs(root: &Path) -> Result<Programs> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["build", "--locked", "--message-format=json-render-diagnostics"])

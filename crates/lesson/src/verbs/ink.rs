@@ -22,6 +22,26 @@ impl Ink {
         self.paint("32", text)
     }
 
+    pub(super) fn red(self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
+    pub(super) fn yellow(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    pub(super) fn cyan(self, text: &str) -> String {
+        self.paint("36", text)
+    }
+
+    pub(super) fn italic(self, text: &str) -> String {
+        self.paint("3", text)
+    }
+
+    pub(super) fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
     fn paint(self, code: &str, text: &str) -> String {
         if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
