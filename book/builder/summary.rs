@@ -1,12 +1,12 @@
-//! The order of the pages: the introduction, the lessons in their parts, then everything else.
+//! The order of the pages: the first ones, the lessons in their parts, then everything else by name.
 
 use std::fmt::Write;
 use std::path::Path;
 
 use crate::{Book, Defect, Page, Pages, show};
 
-/// The first page.
-const INTRODUCTION: &str = "introduction.md";
+/// The pages in front of the lessons.
+const FIRST: [&str; 2] = ["preface.md", "how-to-use.md"];
 
 /// The parts of the course, each by the number of its first lesson.
 const PARTS: [(u32, &str); 4] =
@@ -15,9 +15,11 @@ const PARTS: [(u32, &str); 4] =
 /// Puts the pages into their order, writes the table of contents, and notes lessons without a chapter.
 pub(crate) fn order(book: &Book<'_>, found: &mut Pages) {
     let rank = |page: &Page| match page.lesson {
-        _ if page.name == Path::new(INTRODUCTION) => (0, 0),
-        Some(number) => (1, number),
-        None => (2, 0),
+        Some(number) => (1, number as usize),
+        None => match FIRST.iter().position(|first| page.name == Path::new(first)) {
+            Some(nth) => (0, nth),
+            None => (2, 0),
+        },
     };
     found.pages.sort_by_key(|page| (rank(page), page.name.clone()));
     for lesson in &book.course.lessons {

@@ -17,7 +17,7 @@ fn findings(text: &str) -> Findings {
     findings_of("page.md", &format!("# Page\n\n{text}\n"))
 }
 
-/// Checks a book whose one page besides the introduction is `name`.
+/// Checks a book whose one page besides the preface is `name`.
 fn findings_of(name: &str, text: &str) -> Findings {
     static TOOLS: OnceLock<Tools> = OnceLock::new();
     let course = course();
@@ -26,8 +26,7 @@ fn findings_of(name: &str, text: &str) -> Findings {
     let src = dir.path().join("src");
     fs::create_dir(&src).expect("src");
     fs::write(dir.path().join("book.toml"), "[book]\ntitle = \"Tiny\"\n").expect("book.toml");
-    fs::write(src.join("introduction.md"), "# Introduction\n\nOnly here to link to.\n")
-        .expect("introduction.md");
+    fs::write(src.join("preface.md"), "# Preface\n\nOnly here to link to.\n").expect("preface.md");
     fs::write(src.join(name), text).expect("the page");
     let mut findings = check::run(&course, dir.path(), tools).expect("the check runs");
     // The tiny book has no chapters.
@@ -55,7 +54,7 @@ fn clean(text: &str) -> Findings {
 #[test]
 fn a_page_without_defects_passes() {
     let found = clean(
-        "{{#item rootfs::open_directory}}\n\n{{#command 01}}\n\n[back](introduction.md#introduction) and `cargo test`, \
+        "{{#item rootfs::open_directory}}\n\n{{#command 01}}\n\n[back](preface.md#preface) and `cargo test`, \
          `cargo lesson hint 1`, `cargo lesson hint N ITEM`, `crates/coracle/src/lib.rs`, `lessons/NN-slug/tests.rs`,\n\
          `rootfs::bind`, `youki/crates/libcontainer`, `std::mem::drop`.\n\n\
          ```console\n$ echo \"$((1 + 1)) $0\"; false\n2 [..]\n\n$ echo $?\n1\n```\n",
@@ -81,7 +80,7 @@ fn an_unknown_directive_is_caught() {
 #[test]
 fn a_broken_link_is_caught() {
     caught("one\n\n[there](nowhere.md)", 5, "nowhere.md");
-    caught("[there](introduction.md#no-such-heading)", 3, "#no-such-heading");
+    caught("[there](preface.md#no-such-heading)", 3, "#no-such-heading");
     caught("[here](#no-such-heading)", 3, "#no-such-heading");
     caught("<a href=\"nowhere.html\">there</a>", 3, "nowhere");
 }

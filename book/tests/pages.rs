@@ -56,7 +56,7 @@ fn course(chapters: &[(&str, &str)]) -> TempDir {
     );
     write("lessons/01-anchor/tests.rs", TESTS);
     write("book/book.toml", "[book]\ntitle = \"Tiny\"\n");
-    write("book/src/introduction.md", "# Introduction\n");
+    write("book/src/preface.md", "# Preface\n");
     for (name, text) in chapters {
         write(&format!("book/src/{name}"), text);
     }
@@ -148,11 +148,12 @@ fn on_a_learners_branch_the_solution_is_the_references() {
 fn the_order_is_the_lessons_order() {
     let root = course(&[
         ("zz-more.md", "# What else\n"),
+        ("how-to-use.md", "# How\n"),
         ("01-anchor.md", "{{#card}}\n"),
         ("00-setup.md", "# Setting up\n\n{{#card}}\n"),
     ]);
     let pages = pages(root.path());
-    let expected = "# Summary\n\n\n[Introduction](introduction.md)\n\n- [00 · Setting up](00-setup.md)\n\n\
+    let expected = "# Summary\n\n\n[Preface](preface.md)\n\n\n[How](how-to-use.md)\n\n- [00 · Setting up](00-setup.md)\n\n\
                     # I: The six capabilities\n\n- [01 · The drop\\_anchor](01-anchor.md)\n\n[What else](zz-more.md)\n\n";
     assert_eq!(pages.summary, expected);
 }

@@ -19,6 +19,9 @@ const CARGO: [&str; 13] = [
     "update",
 ];
 
+/// The programs whose verbs and options are looked up.
+const PROGRAMS: [&str; 3] = ["coracle", "oci-tool", "rootfs-builder"];
+
 /// The prose check, with what it has learnt so far.
 pub(super) struct Prose<'a> {
     book: &'a Book<'a>,
@@ -52,7 +55,14 @@ impl<'a> Prose<'a> {
                 for (at, words) in commands(&text) {
                     wrong.extend(self.command(&words).map(|what| (start + at, what)));
                 }
-                wrong.extend(self.paths(&text).into_iter().map(|(at, what)| (start + at, what)));
+                if language != Some("console") {
+                    wrong.extend(self.paths(&text).into_iter().map(|(at, what)| (start + at, what)));
+                }
+            }
+            if language == Some("console") {
+                // What a transcript prints names files and tests as well.
+                wrong.extend(self.paths(&code.text));
+                wrong.extend(self.printed(&code.text));
             }
             if language.is_none() {
                 wrong.extend(self.name(&code.text).map(|what| (0, what)));
@@ -66,12 +76,17 @@ impl<'a> Prose<'a> {
         let (program, arguments) = words.split_first()?;
         match program.as_str() {
             "cargo" => self.cargo(arguments),
-            name @ ("coracle" | "oci-tool" | "rootfs-builder") => {
-                let program = self.tools.program(name)?;
-                self.cli.wrong(program, name, arguments)
-            }
-            _ => None,
+            name => self.program(name, arguments),
         }
+    }
+
+    /// What is wrong with the arguments of a program of the repository that has verbs or options.
+    fn program(&mut self, name: &str, arguments: &[String]) -> Option<String> {
+        if !PROGRAMS.contains(&name) {
+            return None;
+        }
+        let program = self.tools.program(name)?;
+        self.cli.wrong(program, name, arguments)
     }
 
     fn cargo(&mut self, arguments: &[String]) -> Option<String> {
@@ -128,7 +143,13 @@ impl<'a> Prose<'a> {
                 ));
             }
         }
-        None
+        let behind =
+            rest.iter().position(|word| word == "--").map_or(&rest[rest.len()..], |at| &rest[at + 1..]);
+        match (verb.as_str(), package?) {
+            ("run", "book") => self.cli.own(behind),
+            ("run", package) => self.program(package, behind),
+            _ => None,
+        }
     }
 
     fn lesson(&mut self, words: &[String]) -> Option<String> {
@@ -160,6 +181,25 @@ impl<'a> Prose<'a> {
             }
         }
         missing
+    }
+
+    /// The tests that a transcript of `cargo test` shows and that no lesson has.
+    fn printed(&self, text: &str) -> Vec<(usize, String)> {
+        let mut unknown = Vec::new();
+        let mut at = 0;
+        for line in text.split_inclusive('\n') {
+            let shown = line.trim();
+            let test = shown
+                .strip_prefix("test ")
+                .and_then(|rest| rest.split_once(" ... "))
+                .map(|(name, _)| name.trim_end())
+                .or_else(|| shown.strip_prefix("---- ")?.strip_suffix(" ----"));
+            if let Some(test) = test.filter(|test| !self.tests.contains(*test)) {
+                unknown.push((at, format!("no lesson has a test called {test}")));
+            }
+            at += line.len();
+        }
+        unknown
     }
 
     /// An item's path or a test's name that does not exist.
