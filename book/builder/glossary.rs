@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use course::Lesson;
 use serde::Deserialize;
 
-use crate::{Book, Defect, markdown, show};
+use crate::{Book, Defect, markdown, show, trouble};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,7 +47,7 @@ pub(crate) fn show(book: &Book<'_>) -> Result<String> {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "### {} {{#{}}}\n\n{}\n\n<p class=\"places\">\n\n{places}.\n\n</p>\n",
+            "### {} {{#{}}}\n\n{}\n\n<div class=\"places\">\n\n{places}.\n\n</div>\n",
             show::escape(&term.name),
             anchor(&term.name),
             term.means.trim()
@@ -64,26 +64,24 @@ pub(crate) fn check(book: &Book<'_>) -> Result<Vec<Defect>> {
     let (file, text) = read(book)?;
     let chapters = chapters(book);
     let mut defects = Vec::new();
-    let mut wrong = |term: &Term, what: String| {
-        let place = text.find(&format!("name = {:?}", term.name));
-        let line = place.map_or(0, |at| text[..at].matches('\n').count() + 1);
+    let mut wrong = |nth: usize, what: String| {
+        let line = trouble::line(&text, "name", nth);
         defects.push(Defect { file: book.display(&path(book)), line, what });
     };
-    for pair in file.term.windows(2) {
-        if order(&pair[0].name) >= order(&pair[1].name) {
-            wrong(
-                &pair[1],
-                format!("{:?} stands behind {:?}: terms go by the alphabet", pair[1].name, pair[0].name),
-            );
+    for (nth, pair) in file.term.windows(2).enumerate() {
+        let (before, name) = (&pair[0].name, &pair[1].name);
+        if order(before) >= order(name) {
+            wrong(nth + 1, format!("{name:?} stands behind {before:?}: terms go by the alphabet"));
         }
     }
-    for term in &file.term {
-        if !book.course.with_drafts().iter().any(|lesson| lesson.number == term.taught) {
-            wrong(term, format!("{:?} is taught in lesson {}, and there is none", term.name, term.taught));
+    for (nth, term) in file.term.iter().enumerate() {
+        let Term { name, taught, .. } = term;
+        if !book.course.with_drafts().iter().any(|lesson| lesson.number == *taught) {
+            wrong(nth, format!("{name:?} is taught in lesson {taught}, and there is none"));
         }
-        let taught = chapters.iter().find(|(lesson, _)| lesson.number == term.taught);
-        if let Some((lesson, _)) = taught.filter(|(_, prose)| !term.is_in(prose)) {
-            wrong(term, format!("the chapter {}.md does not say {:?}", lesson.folder(), term.name));
+        let chapter = chapters.iter().find(|(lesson, _)| lesson.number == *taught);
+        if let Some((lesson, _)) = chapter.filter(|(_, prose)| !term.is_in(prose)) {
+            wrong(nth, format!("the chapter {}.md does not say {name:?}", lesson.folder()));
         }
     }
     Ok(defects)

@@ -18,7 +18,7 @@ const NAME: &str = "README.md";
 ///
 /// # Errors
 /// Fails where the file cannot be read.
-pub(crate) fn check(book: &Book<'_>) -> Result<Vec<Defect>> {
+pub fn check(book: &Book<'_>) -> Result<Vec<Defect>> {
     let file = path(book);
     if book.dir != book.course.root.join("book") || !file.is_file() {
         return Ok(Vec::new());

@@ -12,6 +12,9 @@ const FIRST: [&str; 2] = ["preface.md", "how-to-use.md"];
 const PARTS: [(u32, &str); 4] =
     [(1, "I: The six capabilities"), (9, "II: Locks"), (14, "III: Engines"), (18, "IV: Break it, time it")];
 
+/// The part of the pages behind the lessons.
+const APPENDIX: &str = "To look things up";
+
 /// Puts the pages into their order, writes the table of contents, and notes lessons without a chapter.
 pub(crate) fn order(book: &Book<'_>, found: &mut Pages) {
     let rank = |page: &Page| match page.lesson {
@@ -42,13 +45,19 @@ pub(crate) fn order(book: &Book<'_>, found: &mut Pages) {
 fn text(pages: &[Page]) -> String {
     let mut summary = String::from("# Summary\n\n");
     let mut part = None;
-    for page in pages {
+    let lessons = pages.iter().rposition(|page| page.lesson.is_some());
+    for (nth, page) in pages.iter().enumerate() {
         let link = format!("[{}]({})", show::escape(&page.title), page.name.display());
         let line = match page.lesson {
-            None => format!("\n{link}\n"),
-            Some(number) => {
-                let now = PARTS.iter().rfind(|(first, _)| *first <= number);
-                let title = now.filter(|now| Some(*now) != part).map(|(_, title)| format!("\n# {title}\n\n"));
+            None if Some(nth) < lessons || lessons.is_none() => format!("\n{link}\n"),
+            _ => {
+                let now = match page.lesson {
+                    Some(number) => {
+                        PARTS.iter().rfind(|(first, _)| *first <= number).map(|(_, title)| *title)
+                    }
+                    None => Some(APPENDIX),
+                };
+                let title = now.filter(|now| Some(*now) != part).map(|title| format!("\n# {title}\n\n"));
                 part = now;
                 format!("{}- {link}", title.unwrap_or_default())
             }

@@ -78,3 +78,9 @@ pub(crate) fn read(book: &Book<'_>) -> Result<(Vec<Trouble>, String)> {
     let file: File = toml::from_str(&text).with_context(|| path.display().to_string())?;
     Ok((file.error, text))
 }
+
+/// The line, from 1, of the key `key` of the nth table, where every table has that key.
+pub(crate) fn line(text: &str, key: &str, nth: usize) -> usize {
+    let lines = text.lines().enumerate().filter(|(_, line)| line.starts_with(key));
+    lines.map(|(line, _)| line + 1).nth(nth).unwrap_or(0)
+}

@@ -12,7 +12,7 @@ pub(crate) fn plan(book: &Book<'_>, argument: &str) -> Result<String> {
     let most: u32 = argument.parse().with_context(|| format!("{argument:?} is no number of minutes"))?;
     let lessons = &book.course.lessons;
     let mut text =
-        String::from("| Lesson | Minutes | | Functions | Tests | Needs |\n|---|--:|---|--:|--:|---|\n");
+        String::from("| Lesson | Minutes | Stars | Functions | Tests | Needs |\n|---|--:|---|--:|--:|---|\n");
     let (mut functions, mut tests) = (0, 0);
     for lesson in lessons {
         let of_it = if lesson.items.is_empty() { 0 } else { testlist::read(book.course, lesson)?.len() };

@@ -1,16 +1,12 @@
 //! Each kind of defect is caught, with its file and line, by the check of a tiny book about the real course.
 
+mod common;
+
 use std::fs;
-use std::path::Path;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use book::check::{self, Findings, Tools};
-use course::Course;
-
-fn course() -> Course {
-    Course::find(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("the course around this package")
-}
+use book::check::{self, Findings};
+use common::{course, tools};
 
 /// Checks a book whose one page is `text`, and returns what was found.
 fn findings(text: &str) -> Findings {
@@ -19,9 +15,7 @@ fn findings(text: &str) -> Findings {
 
 /// Checks a book whose one page besides the preface is `name`.
 fn findings_of(name: &str, text: &str) -> Findings {
-    static TOOLS: OnceLock<Tools> = OnceLock::new();
-    let course = course();
-    let tools = TOOLS.get_or_init(|| Tools::build(&course.root).expect("the programs build"));
+    let (course, tools) = (course(), tools());
     let dir = tempfile::tempdir().expect("a folder");
     let src = dir.path().join("src");
     fs::create_dir(&src).expect("src");
@@ -119,6 +113,10 @@ fn an_unknown_verb_option_or_lesson_is_caught() {
 fn an_unknown_verb_or_option_of_the_runtime_is_caught() {
     caught("Type `coracle frobnicate`.", 3, "no verb frobnicate");
     caught("Type `coracle sandbox --frobnicate -- true`.", 3, "no option --frobnicate");
+    caught("Type `oci-tool frobnicate`.", 3, "no verb frobnicate");
+    caught("Type `cargo run -p coracle -- frobnicate`.", 3, "no verb frobnicate");
+    caught("Type `cargo run -p book -- frobnicate`.", 3, "no verb frobnicate");
+    caught("Type `cargo run -p book -- serve --frobnicate`.", 3, "no option --frobnicate");
     clean(
         "`sudo coracle --root /tmp/state sandbox --hostname boat -- /bin/sh --frobnicate`, `coracle sandbox PROGRAM`",
     );
@@ -151,6 +149,22 @@ fn a_chapter_shows_the_hole_with_the_runtime_its_lesson_finds() {
     let found = findings_of("01-namespaces.md", &text).defects;
     let [defect] = found.as_slice() else { panic!("one defect expected, found {found:#?}") };
     assert!(defect.what.contains("    - boat\n    + "), "{defect}");
+}
+
+#[test]
+fn what_a_transcript_prints_is_looked_up_as_well() {
+    let shown = "console,norun,reason=\"slow\"\n$ cargo test";
+    caught(
+        &format!("```{shown}\ntest nobody_wrote_it ... ok\n```"),
+        5,
+        "no lesson has a test called nobody_wrote_it",
+    );
+    caught(&format!("```{shown}\n  at lessons/99-none/tests.rs:7\n```"), 5, "no lessons/99-none/tests.rs");
+}
+
+#[test]
+fn a_command_in_the_clone_is_run_there_and_its_answer_may_hold_a_prompt() {
+    clean("```console clone\n$ test -d lessons && echo '$ typed' && echo answered\n$ typed\nanswered\n```");
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(super) fn check(
     }
     let (troubles, text) = trouble::read(book)?;
     let mut files = BTreeMap::new();
-    for trouble in troubles {
+    for (nth, trouble) in troubles.into_iter().enumerate() {
         let wrong = match (&trouble.test, &trouble.run) {
             (Some(test), None) => asserted(book, &mut files, test, &trouble.message),
             (None, Some(run)) => {
@@ -36,13 +36,7 @@ pub(super) fn check(
             _ => Some("either a test or a command provokes it: `test = ...` or `run = ...`".into()),
         };
         if let Some(what) = wrong {
-            // The message as the file spells it, in whichever quotes.
-            let place = text.lines().position(|line| {
-                line.starts_with("message")
-                    && line.contains(&format!("{:?}", trouble.message).trim_matches('"'))
-                    || line.starts_with("message") && line.contains(&trouble.message)
-            });
-            let line = place.map_or(0, |line| line + 1);
+            let line = trouble::line(&text, "message", nth);
             let what = format!("{:?}: {what}", trouble.message);
             findings.defects.push(Defect { file: book.display(&trouble::path(book)), line, what });
         }
