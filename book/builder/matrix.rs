@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use course::Lesson;
 use serde::Deserialize;
 
@@ -154,7 +154,31 @@ fn proof(book: &Book<'_>) -> Result<Proof> {
             lesson.number
         );
     }
+    if let Some(hole) = proof.lessons.iter().find_map(Row::hole) {
+        bail!("The last proof has a hole: {hole}");
+    }
     Ok(proof)
+}
+
+impl Row {
+    /// A function that no test misses, or a test that misses none. What was ignored there says nothing.
+    fn hole(&self) -> Option<String> {
+        let ran: Vec<_> = self
+            .tests
+            .iter()
+            .filter(|test| test.green.as_deref().is_some_and(|green| green != "ignored"))
+            .collect();
+        let misses = |test: &Test, nth: usize| test.notices.get(nth).is_some_and(|notice| notice == "yes");
+        let item =
+            (0..self.items.len()).find(|nth| !ran.is_empty() && !ran.iter().any(|test| misses(test, *nth)));
+        let test = ran.iter().find(|test| {
+            test.wrong.as_deref() != Some("red") && !(0..self.items.len()).any(|nth| misses(test, nth))
+        });
+        let item = item.map(|nth| format!("no test of lesson {} misses {}", self.number, self.items[nth]));
+        item.or_else(|| {
+            test.map(|test| format!("{} of lesson {} misses no function", test.name, self.number))
+        })
+    }
 }
 
 /// A file that the proof depends on and that is younger than it.

@@ -234,6 +234,12 @@ fn only_what_is_proved_is_published() {
     proof("");
     let refused = format!("{:#}", publish().expect_err("a proof of another lesson"));
     assert!(refused.contains("another lesson 1"), "{refused}");
+    proof(&row.replace("\"yes\"", "\"no\""));
+    let refused = format!("{:#}", publish().expect_err("a function that nobody misses"));
+    assert!(refused.contains("no test of lesson 1 misses anchor::drop_anchor"), "{refused}");
+    proof(&row.replacen("\"yes\"", "\"no\"", 1).replacen("\"wrong\":\"red\"", "\"wrong\":null", 1));
+    let refused = format!("{:#}", publish().expect_err("a test that misses nothing"));
+    assert!(refused.contains("the_boat_stays_where_it_is of lesson 1 misses no function"), "{refused}");
     proof(&row);
     assert_eq!(publish().expect("it is published"), "v0.2");
     let page = fs::read_to_string(site.join("v0.2/matrix.html")).expect("the matrix");
