@@ -98,11 +98,15 @@ fn table(book: &Book<'_>, lesson: &Lesson, row: Option<&Row>) -> Result<String> 
     for test in testlist::read(book.course, lesson)? {
         let (kind, sentence) = (test.kind, show::escape(&test.sentence()));
         let found = row.and_then(|row| row.tests.iter().find(|other| other.name == test.name));
+        if row.is_some() && found.is_none() {
+            // It repeats others elsewhere, and is no part of the proof.
+            continue;
+        }
         let _ = write!(text, "| <span class=\"{kind}\">{kind}</span> {sentence} |");
         // A guard is judged on a wrong body in place of the starter.
         let starter = found.and_then(|found| match kind {
-            Kind::Red => found.starter.as_deref().map(str::to_string),
             Kind::Guard => found.wrong.as_deref().map(|wrong| format!("{wrong}, on a wrong body")),
+            _ => found.starter.clone(),
         });
         let green = found.and_then(|found| found.green.clone());
         let _ = write!(text, " {} | {} |", starter.unwrap_or("?".into()), green.unwrap_or("?".into()));
