@@ -84,7 +84,7 @@ fn map(book: &Book<'_>) -> Result<String> {
         map += "\nIn the making; the runtime does all of it already:\n\n";
     }
     for draft in &book.course.drafts {
-        let learns = if draft.learns.is_empty() { String::new() } else { format!(": {}", draft.learns) };
+        let learns = if draft.learns.is_empty() { String::new() } else { format!(" ({})", draft.learns) };
         let _ = writeln!(map, "- {:02} {}{learns}", draft.number, show::escape(&draft.title));
     }
     Ok(map)
