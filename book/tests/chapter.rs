@@ -28,7 +28,7 @@ fn copy() -> TempDir {
         fs::copy(from.join(name), dir.path().join(name)).expect("a file of the theme");
     }
     let term =
-        "[[term]]\nname = \"UTS namespace\"\nmeans = \"A name.\"\nsee = \"uts_namespaces(7)\"\ntaught = 1\n";
+        "[[term]]\nname = \"namespace\"\nmeans = \"A view.\"\nsee = \"namespaces(7)\"\ntaught = 1\n";
     fs::write(dir.path().join("glossary.toml"), term).expect("the glossary");
     dir
 }

@@ -159,6 +159,8 @@ fn what_a_transcript_prints_is_looked_up_as_well() {
         5,
         "no lesson has a test called nobody_wrote_it",
     );
+    let counted = format!("{shown} --test lesson-01\ntest result: FAILED. 0 passed; 99 failed; [..]");
+    caught(&format!("```{counted}\n```"), 5, "lesson-01 has");
     caught(&format!("```{shown}\n  at lessons/99-none/tests.rs:7\n```"), 5, "no lessons/99-none/tests.rs");
 }
 

@@ -4,6 +4,7 @@ mod before;
 mod cli;
 mod html;
 mod manual;
+mod printed;
 mod prose;
 mod session;
 mod shell;
@@ -62,7 +63,7 @@ pub fn run(course: &Course, dir: &Path, tools: &Tools) -> Result<Findings> {
         findings.defects.push(Defect { file: book.display(&book.src()), line: 0, what });
     }
     findings.defects.extend(html::check(&pages, out.path())?);
-    let mut prose = prose::Prose::new(&book, tools)?;
+    let mut prose = prose::Prose::new(&book, tools);
     let mut before = before::Before::new(&book);
     let manual = manual::Manual::read(&book)?;
     for page in pages.pages.iter().chain(&readme_page(&book)?) {

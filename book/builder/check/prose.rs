@@ -1,14 +1,12 @@
 //! The names in the prose: commands, test targets, packages, verbs, paths, items, tests. Each must exist.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::Result;
-
 use super::cli::Cli;
+use super::printed::Tests;
 use super::shell::{commands, placeholder};
 use super::{Tools, transcript};
-use crate::{Book, Defect, Page, markdown, testlist};
+use crate::{Book, Defect, Page, markdown};
 
 /// Where a path that starts so is one of the repository's.
 const FOLDERS: [&str; 5] = ["crates/", "lessons/", "scripts/", "book/", "rootfs-builder/"];
@@ -27,17 +25,12 @@ pub(super) struct Prose<'a> {
     book: &'a Book<'a>,
     tools: &'a Tools,
     cli: Cli,
-    tests: BTreeSet<String>,
+    tests: Tests,
 }
 
 impl<'a> Prose<'a> {
-    pub(super) fn new(book: &'a Book<'a>, tools: &'a Tools) -> Result<Self> {
-        let mut tests = BTreeSet::new();
-        for lesson in book.course.lessons.iter().filter(|lesson| !lesson.items.is_empty()) {
-            // A list that cannot be read is a defect of the chapter's {{#tests}}.
-            tests.extend(testlist::read(book.course, lesson).into_iter().flatten().map(|test| test.name));
-        }
-        Ok(Self { book, tools, cli: Cli::default(), tests })
+    pub(super) fn new(book: &'a Book<'a>, tools: &'a Tools) -> Self {
+        Self { book, tools, cli: Cli::default(), tests: Tests::read(book.course) }
     }
 
     /// What is wrong on this page.
@@ -62,7 +55,7 @@ impl<'a> Prose<'a> {
             if language == Some("console") {
                 // What a transcript prints names files and tests as well.
                 wrong.extend(self.paths(&code.text));
-                wrong.extend(self.printed(&code.text));
+                wrong.extend(self.tests.check(&code.text));
             }
             if language.is_none() {
                 wrong.extend(self.name(&code.text).map(|what| (0, what)));
@@ -183,25 +176,6 @@ impl<'a> Prose<'a> {
         missing
     }
 
-    /// The tests that a transcript of `cargo test` shows and that no lesson has.
-    fn printed(&self, text: &str) -> Vec<(usize, String)> {
-        let mut unknown = Vec::new();
-        let mut at = 0;
-        for line in text.split_inclusive('\n') {
-            let shown = line.trim();
-            let test = shown
-                .strip_prefix("test ")
-                .and_then(|rest| rest.split_once(" ... "))
-                .map(|(name, _)| name.trim_end())
-                .or_else(|| shown.strip_prefix("---- ")?.strip_suffix(" ----"));
-            if let Some(test) = test.filter(|test| !self.tests.contains(*test)) {
-                unknown.push((at, format!("no lesson has a test called {test}")));
-            }
-            at += line.len();
-        }
-        unknown
-    }
-
     /// An item's path or a test's name that does not exist.
     fn name(&self, text: &str) -> Option<String> {
         let text = text.strip_suffix("()").unwrap_or(text);
@@ -210,7 +184,7 @@ impl<'a> Prose<'a> {
         let lower = |part: &str| word(part) && !part.contains(char::is_uppercase);
         let parts: Vec<_> = text.split("::").collect();
         if parts.len() == 1 && lower(text) && text.matches('_').count() >= 4 {
-            let unknown = !self.tests.contains(text);
+            let unknown = !self.tests.has(text);
             return unknown.then(|| format!("no lesson has a test called {text}"));
         }
         let item = parts.len() > 1
