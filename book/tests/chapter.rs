@@ -27,8 +27,7 @@ fn copy() -> TempDir {
     for name in ["theme/coracle.css", "theme/favicon.svg"] {
         fs::copy(from.join(name), dir.path().join(name)).expect("a file of the theme");
     }
-    let term =
-        "[[term]]\nname = \"namespace\"\nmeans = \"A view.\"\nsee = \"namespaces(7)\"\ntaught = 1\n";
+    let term = "[[term]]\nname = \"namespace\"\nmeans = \"A view.\"\nsee = \"namespaces(7)\"\ntaught = 1\n";
     fs::write(dir.path().join("glossary.toml"), term).expect("the glossary");
     dir
 }

@@ -152,6 +152,11 @@ fn a_chapter_shows_the_hole_with_the_runtime_its_lesson_finds() {
 }
 
 #[test]
+fn what_a_page_makes_of_path_stays() {
+    clean("```console\n$ PATH=$PATH:/somewhere\n```\n\n```console\n$ echo \"${PATH##*:}\"\n/somewhere\n```");
+}
+
+#[test]
 fn what_a_transcript_prints_is_looked_up_as_well() {
     let shown = "console,norun,reason=\"slow\"\n$ cargo test";
     caught(

@@ -37,6 +37,8 @@ pub(super) struct Session {
     scratch: TempDir,
     count: usize,
     over: bool,
+    /// The folders in front of its PATH.
+    preferred: String,
 }
 
 impl Session {
@@ -99,14 +101,17 @@ impl Session {
             }
         });
         writeln!(stdin, "__status=0 __path=$PATH")?;
-        Ok(Self { shell, stdin, done, scratch, count: 0, over: false })
+        Ok(Self { shell, stdin, done, scratch, count: 0, over: false, preferred: String::new() })
     }
 
     /// Puts `bin` in front of the programs for the commands to come.
     pub(super) fn prefer(&mut self, bins: &[&Path]) {
-        let bins: Vec<_> = bins.iter().map(|bin| bin.display().to_string()).collect();
-        // A shell that is gone is noticed by the next command.
-        let _ = writeln!(self.stdin, "PATH='{}':\"$__path\"; export PATH", bins.join(":"));
+        let bins = bins.iter().map(|bin| bin.display().to_string()).collect::<Vec<_>>().join(":");
+        if self.preferred != bins {
+            // Else what the page has made of PATH stays. A shell that is gone is noticed by the next command.
+            let _ = writeln!(self.stdin, "PATH='{bins}':\"$__path\"; export PATH");
+            self.preferred = bins;
+        }
     }
 
     /// Runs one command and returns what it printed.
