@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use course::Lesson;
 
-use crate::{Book, Defect, Page, Pages, markdown, show};
+use crate::markdown::{self, Fence};
+use crate::{Book, Defect, Page, Pages, glossary, matrix, show, trouble, workshop};
 
 const OPEN: &str = "{{#";
 const CLOSE: &str = "}}";
@@ -148,9 +149,14 @@ fn resolve(book: &Book<'_>, own: Option<&Lesson>, name: &str, argument: &str, al
         "tests" => show::tests(book, lesson()?),
         "command" => show::command(book, lesson()?, alone),
         "diagram" => show::diagram(&book.src(), argument),
+        "glossary" => glossary::show(book),
+        "matrix" => matrix::show(book),
+        "troubles" => trouble::show(book),
+        "workshop" => workshop::plan(book, argument),
+        "version" => Ok(show::version(book.version.as_deref())),
         _ => bail!(
-            "no such directive. There is: item, signature, contracts, solution, card, tests, command, diagram (plain \
-             mdBook includes are off: a missing anchor would leave a hole)"
+            "no such directive. There is: item, signature, contracts, solution, card, tests, command, diagram, glossary, \
+             matrix, troubles, workshop, version (plain mdBook includes are off: a missing anchor would leave a hole)"
         ),
     }
 }
@@ -178,31 +184,4 @@ fn missing<'a>(lesson: &'a Lesson, used: &'a [String]) -> impl Iterator<Item = S
             format!("the chapter does not show the contract of {}: {OPEN}signature {0}{CLOSE}", item.path)
         });
     parts.map(move |name| format!("the chapter lacks {OPEN}{name} {number:02}{CLOSE}")).chain(contracts)
-}
-
-/// An open code fence: a page's own code is not searched for directives.
-#[derive(Clone, Copy)]
-struct Fence {
-    mark: char,
-    length: usize,
-}
-
-impl Fence {
-    fn after(open: Option<Self>, line: &str) -> Option<Self> {
-        let line = line.trim_start();
-        let mark = line.chars().next().filter(|c| "`~".contains(*c));
-        let length = line.chars().take_while(|c| Some(*c) == mark).count();
-        let rest = &line[length.min(line.len())..];
-        match (open, mark) {
-            (Some(fence), Some(mark))
-                if mark == fence.mark && length >= fence.length && rest.trim().is_empty() =>
-            {
-                None
-            }
-            (None, Some(mark)) if length >= 3 && !(mark == '`' && rest.contains('`')) => {
-                Some(Self { mark, length })
-            }
-            _ => open,
-        }
-    }
 }

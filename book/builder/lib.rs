@@ -5,15 +5,22 @@
 //! stands at the head of `main.rs`.
 
 pub mod check;
+pub mod cli;
 mod directive;
+mod glossary;
 mod markdown;
+mod matrix;
 mod page;
+pub mod publish;
+pub mod readme;
 pub mod render;
 pub mod serve;
 mod show;
 mod source;
 mod summary;
 mod testlist;
+mod trouble;
+mod workshop;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -50,6 +57,7 @@ pub struct Book<'a> {
     course: &'a Course,
     dir: PathBuf,
     sources: source::Sources,
+    version: Option<String>,
 }
 
 /// The pages in reading order, and what is wrong with them so far.
@@ -71,7 +79,14 @@ impl<'a> Book<'a> {
     /// # Errors
     /// Fails where the runtime's sources cannot be read.
     pub fn open(course: &'a Course, dir: &Path) -> Result<Self> {
-        Ok(Self { course, dir: std::path::absolute(dir)?, sources: source::Sources::read(course)? })
+        let sources = source::Sources::read(course)?;
+        Ok(Self { course, dir: std::path::absolute(dir)?, sources, version: None })
+    }
+
+    /// The same book as one of the published versions.
+    #[must_use]
+    pub fn with_version(self, version: &str) -> Self {
+        Self { version: Some(version.to_string()), ..self }
     }
 
     /// Where the pages are.

@@ -1,11 +1,13 @@
 //! `cargo run -p book` builds the book into `target/book`; `-- serve [--port 3000]` serves it on this machine;
-//! `-- check` tries everything it says.
+//! `-- check` tries everything that it and README say; `-- readme` writes README's map of the lessons; `-- publish`
+//! builds a version for the web.
 //!
 //! # For authors
 //!
 //! A page is a Markdown file in `book/src`. A chapter has the name of its lesson's folder (`03-pivot-root.md`); the
 //! builder makes its heading, its place in the table of contents, and previous and next, from `lesson.toml`. Every
-//! other page comes after the lessons, by name, and has a `# heading` of its own. There is no SUMMARY.md.
+//! other page has a `# heading` of its own; the preface and how-to-use.md come first, the others after the lessons, by
+//! name. There is no SUMMARY.md. A lesson with functions to write has the sections of `check/template.rs`.
 //!
 //! ## Directives
 //! Each stands on a line of its own, outside fences. `\{{#` is a plain `{{#`. mdBook's own includes are off, because a
@@ -22,6 +24,11 @@
 //! | `{{#item rootfs::open_directory}}` | any other function of the runtime with its body; a lesson's own item is refused |
 //! | `{{#command 03}}` | the test command; the one directive that may also stand in a sentence |
 //! | `{{#diagram img/x.svg A caption}}` | the SVG inside the page, so that it takes the theme's colours |
+//! | `{{#glossary}}` | the terms of `book/glossary.toml`, each with its chapters |
+//! | `{{#troubles}}` | the errors of `book/troubleshooting.toml`, each with what provokes it |
+//! | `{{#matrix}}` | lesson x test x item, from the last full `cargo lesson prove` of these sources |
+//! | `{{#workshop 180}}` | the lessons' minutes with sums, cut into sittings of 180 minutes at most |
+//! | `{{#version}}` | which version of the book this is |
 //!
 //! ## Transcripts
 //! A fence `console` holds lines `$ command`, each followed by what it prints; a typed line that ends in `\` goes on in
@@ -32,16 +39,20 @@
 //! - `console,root` runs only where the check runs as root.
 //! - `console,before` runs with the runtime as the chapter's lesson finds it (its items and all later ones blanked): this
 //!   shows the hole. These blocks share a shell of their own; where the check runs as root, it is shut into namespaces.
+//! - `console,clone` is one command, run in the root of the clone with its cargo, and it may take longer: for README.
 //! - `console,norun,reason="..."` is shown and not run; the check prints the reason.
+//!
+//! (A space is as good as a comma; GitHub colours only what has a space.)
 //!
 //! ## What else is checked
 //! In code inside a line, and in `sh` and `console` fences: `cargo ... -p X`, `--test X`, `--bin X`; `cargo lesson VERB`
-//! with its options, lesson number and item; the verbs and options of `coracle` and `rootfs-builder`; paths below
-//! crates/, lessons/, scripts/, book/, rootfs-builder/ (`NN` and `*` stand for any name; another project's path begins
-//! with the project: `youki/crates/...`). In code inside a line also: the items of the runtime (`rootfs::bind`), and
-//! the names of tests (four underscores or more). Capitals (`N`, `ITEM`) stand for what the reader puts in.
-//! Everywhere: links, anchors, alternative texts of images, elements left open, and that nothing is fetched from the
-//! network.
+//! with its options, lesson number and item; the verbs and options of `coracle`, `oci-tool` and `rootfs-builder`, also
+//! behind `cargo run -p`; paths below crates/, lessons/, scripts/, book/, rootfs-builder/ (`NN` and `*` stand for any
+//! name; another project's path begins with the project: `youki/crates/...`). In code inside a line also: the items of
+//! the runtime (`rootfs::bind`), and the names of tests (four underscores or more); so also in what a transcript of
+//! `cargo test` shows. Capitals (`N`, `ITEM`) stand for what the reader puts in. Everywhere: man pages (`manpages.txt`),
+//! links, anchors, alternative texts of images, elements left open, and that nothing is fetched from the network.
+//! README is checked as a page is; so are the glossary's chapters, and what provokes each error of the appendix.
 //!
 //! ## Diagrams
 //! SVG with a `viewBox`, a `<title>` that says in words what it shows, and `currentColor` (or the classes `soft`,
@@ -51,31 +62,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use book::{Book, check, render, serve};
-use clap::{Parser, Subcommand};
+use book::cli::{Arguments, Verb};
+use book::{Book, check, publish, readme, render, serve};
+use clap::Parser;
 use course::Course;
-
-/// Builds, serves and checks the book.
-#[derive(Parser)]
-#[command(name = "book", version)]
-struct Arguments {
-    #[command(subcommand)]
-    verb: Option<Verb>,
-}
-
-#[derive(Subcommand)]
-enum Verb {
-    /// Build into target/book (the default)
-    Build,
-    /// Build, serve on this machine, and build again when something changes
-    Serve {
-        /// The port on the loopback address
-        #[arg(long, default_value_t = 3000)]
-        port: u16,
-    },
-    /// Build into a scratch folder and try everything the book says
-    Check,
-}
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
@@ -91,19 +81,28 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let course = Course::find(&std::env::current_dir()?)?;
     let dir = course.root.join("book");
     let out = course.root.join("target/book");
-    match arguments.verb {
-        None | Some(Verb::Build) => build(&course, &dir, &out).map(|()| {
+    match &arguments.verb {
+        None | Some(Verb::Build) => {
+            build(&course, &dir, &out)?;
             println!("Built: {}", out.join("index.html").display());
-            ExitCode::SUCCESS
-        }),
+        }
         Some(Verb::Serve { port }) => {
             build(&course, &dir, &out)?;
             // The course's manifests may have changed as well.
             let again = || build(&Course::load(&course.root)?, &dir, &out);
-            serve::run(&course, &dir, &out, port, &again).map(|()| ExitCode::SUCCESS)
+            serve::run(&course, &dir, &out, *port, &again)?;
         }
-        Some(Verb::Check) => check(&course, &dir),
+        Some(Verb::Check) => return check(&course, &dir),
+        Some(Verb::Readme) => {
+            let changed = readme::write(&Book::open(&course, &dir)?)?;
+            println!("README.md: {}", if changed { "the map is new" } else { "as it should be" });
+        }
+        Some(Verb::Publish { version, site }) => {
+            let folder = publish::run(&course, &dir, version, site)?;
+            println!("Published: {}", site.join(folder).join("index.html").display());
+        }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn build(course: &Course, dir: &Path, out: &Path) -> Result<()> {
@@ -128,6 +127,9 @@ fn check(course: &Course, dir: &Path) -> Result<ExitCode> {
     }
     for defect in &findings.defects {
         eprintln!("{defect}");
+    }
+    for (file, words) in &findings.words {
+        println!("{}: {words} words outside of what is folded", file.display());
     }
     let (ran, defects) = (findings.ran, findings.defects.len());
     println!(

@@ -85,3 +85,42 @@ pub(crate) fn title(text: &str) -> Option<(String, Range<usize>)> {
     }
     found
 }
+
+/// The text without its fenced code.
+pub(crate) fn prose(text: &str) -> String {
+    let mut fence = None;
+    let lines = text.lines().filter(|line| {
+        let before = fence;
+        fence = Fence::after(fence, line);
+        before.is_none() && fence.is_none()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// An open code fence.
+#[derive(Clone, Copy)]
+pub(crate) struct Fence {
+    mark: char,
+    length: usize,
+}
+
+impl Fence {
+    /// The fence that is open behind `line`.
+    pub(crate) fn after(open: Option<Self>, line: &str) -> Option<Self> {
+        let line = line.trim_start();
+        let mark = line.chars().next().filter(|c| "`~".contains(*c));
+        let length = line.chars().take_while(|c| Some(*c) == mark).count();
+        let rest = &line[length.min(line.len())..];
+        match (open, mark) {
+            (Some(fence), Some(mark))
+                if mark == fence.mark && length >= fence.length && rest.trim().is_empty() =>
+            {
+                None
+            }
+            (None, Some(mark)) if length >= 3 && !(mark == '`' && rest.contains('`')) => {
+                Some(Self { mark, length })
+            }
+            _ => open,
+        }
+    }
+}

@@ -1,15 +1,27 @@
 //! The book on this machine's loopback, built again whenever a page or a source has changed.
+//!
+//! One answer a connection, as in HTTP/1.0. A browser opens six connections at once, and some of them in advance; each
+//! is read by a thread of its own, so that none can keep the others waiting. (tiny_http's pool of threads does: a page
+//! with more than four files never finished loading in Chromium.)
 
-use std::fs::{self, File};
-use std::net::Ipv4Addr;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Component, Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::{Duration, SystemTime};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result};
 use course::Course;
-use tiny_http::{Header, Request, Response, Server};
 
 use crate::page;
+
+/// A browser that says or takes nothing for so long is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest head of a request that is read.
+const HEAD: u64 = 16 * 1024;
 
 /// Serves `out` until the program is ended. `build` fills it; it is called again before an answer when one of the
 /// course's files is younger than the last build.
@@ -17,12 +29,18 @@ use crate::page;
 /// # Errors
 /// Fails where the port is taken.
 pub fn run(course: &Course, dir: &Path, out: &Path, port: u16, build: &dyn Fn() -> Result<()>) -> Result<()> {
-    let server =
-        Server::http((Ipv4Addr::LOCALHOST, port)).map_err(|error| anyhow!("port {port}: {error}"))?;
-    println!("The book: http://{}/   (Ctrl-C ends)", server.server_addr());
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| format!("port {port}"))?;
+    println!("The book: http://{}/   (Ctrl-C ends)", listener.local_addr()?);
     let watched = [dir.to_path_buf(), course.root.join("lessons"), course.source()];
     let mut built = SystemTime::now();
-    for request in server.incoming_requests() {
+    let (sender, requests) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let sender = sender.clone();
+            thread::spawn(move || read(stream, &sender));
+        }
+    });
+    for (stream, path) in requests {
         let now = SystemTime::now();
         if watched.iter().any(|folder| changed_since(folder, built)) {
             built = now;
@@ -31,9 +49,33 @@ pub fn run(course: &Course, dir: &Path, out: &Path, port: u16, build: &dyn Fn() 
             }
         }
         // A reader who closes the page in the middle is no error.
-        let _ = answer(request, out);
+        let _ = answer(stream, out, &path);
     }
     Ok(())
+}
+
+/// Reads the head of a request and hands on what it asks for.
+fn read(stream: TcpStream, sender: &Sender<(TcpStream, String)>) {
+    if stream.set_read_timeout(Some(PATIENCE)).and(stream.set_write_timeout(Some(PATIENCE))).is_err() {
+        return;
+    }
+    let mut head = Vec::new();
+    for byte in
+        stream.try_clone().into_iter().flat_map(|stream| io::BufReader::new(stream).take(HEAD).bytes())
+    {
+        let Ok(byte) = byte else { return };
+        head.push(byte);
+        if head.ends_with(b"\r\n\r\n") {
+            break;
+        }
+    }
+    let head = String::from_utf8_lossy(&head);
+    let path =
+        head.strip_prefix("GET ").and_then(|rest| rest.split_once(' ')).map(|(path, _)| path.to_string());
+    if let Some(path) = path {
+        // Nobody receives any more only where the program ends.
+        let _ = sender.send((stream, path));
+    }
 }
 
 fn changed_since(folder: &Path, then: SystemTime) -> bool {
@@ -43,17 +85,23 @@ fn changed_since(folder: &Path, then: SystemTime) -> bool {
     })
 }
 
-fn answer(request: Request, out: &Path) -> std::io::Result<()> {
-    let Some((path, file)) = locate(out, request.url()) else {
-        let page = fs::read(out.join("404.html")).unwrap_or_default();
-        return request.respond(Response::from_data(page).with_status_code(404).with_header(kind("html")));
+fn answer(mut stream: TcpStream, out: &Path, url: &str) -> io::Result<()> {
+    let (status, kind, body) = match locate(out, url) {
+        Some(path) => ("200 OK", kind(&path), fs::read(path)?),
+        None => {
+            ("404 Not Found", kind(Path::new("404.html")), fs::read(out.join("404.html")).unwrap_or_default())
+        }
     };
-    let extension = path.extension().and_then(|ext| ext.to_str()).unwrap_or_default();
-    request.respond(Response::from_file(file).with_header(kind(extension)))
+    let length = body.len();
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    )?;
+    stream.write_all(&body)
 }
 
 /// The file that a URL means; nothing outside `out`.
-fn locate(out: &Path, url: &str) -> Option<(PathBuf, File)> {
+fn locate(out: &Path, url: &str) -> Option<PathBuf> {
     let path = url.split(['?', '#']).next().unwrap_or_default().trim_start_matches('/');
     if !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
         return None;
@@ -62,12 +110,11 @@ fn locate(out: &Path, url: &str) -> Option<(PathBuf, File)> {
     if path.is_dir() {
         path.push("index.html");
     }
-    let file = File::open(&path).ok()?;
-    Some((path, file))
+    path.is_file().then_some(path)
 }
 
-fn kind(extension: &str) -> Header {
-    let kind = match extension {
+fn kind(path: &Path) -> &'static str {
+    match path.extension().and_then(|extension| extension.to_str()).unwrap_or_default() {
         "html" => "text/html; charset=utf-8",
         "css" => "text/css; charset=utf-8",
         "js" => "text/javascript; charset=utf-8",
@@ -76,9 +123,7 @@ fn kind(extension: &str) -> Header {
         "png" => "image/png",
         "woff2" => "font/woff2",
         _ => "application/octet-stream",
-    };
-    // Both parts are constants of ASCII.
-    Header::from_bytes("Content-Type", kind).unwrap_or_else(|()| unreachable!())
+    }
 }
 
 #[cfg(test)]

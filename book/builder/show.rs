@@ -78,9 +78,7 @@ fn captioned(caption: &str, code: &str) -> String {
 /// The lesson in a box: how long, how hard, what it needs, what to write, how to test.
 pub(crate) fn card(book: &Book<'_>, lesson: &Lesson) -> Result<String> {
     let mut rows = vec![("Time", format!("{} minutes", lesson.minutes))];
-    let stars = lesson.stars.min(3) as usize;
-    let drawn = "★".repeat(stars) + &"☆".repeat(3 - stars);
-    rows.push(("Difficulty", format!("<span role=\"img\" aria-label=\"{stars} of 3 stars\">{drawn}</span>")));
+    rows.push(("Difficulty", stars(lesson)));
     let needs: Vec<_> = lesson.needs.iter().map(|need| tier(need)).collect();
     rows.push(("Needs", if needs.is_empty() { "nothing special".into() } else { needs.join("; ") }));
     if !lesson.items.is_empty() {
@@ -104,6 +102,26 @@ pub(crate) fn card(book: &Book<'_>, lesson: &Lesson) -> Result<String> {
         .iter()
         .fold(String::new(), |all, (name, value)| all + &format!("<dt>{name}</dt><dd>{value}</dd>\n"));
     Ok(format!("<dl class=\"card\">\n{rows}</dl>\n"))
+}
+
+/// How hard a lesson is.
+pub(crate) fn stars(lesson: &Lesson) -> String {
+    let stars = lesson.stars.min(3) as usize;
+    let drawn = "★".repeat(stars) + &"☆".repeat(3 - stars);
+    format!("<span role=\"img\" aria-label=\"{stars} of 3 stars\">{drawn}</span>")
+}
+
+/// Which version of the book this is; `None` for one that was built by its reader.
+pub(crate) fn version(version: Option<&str>) -> String {
+    match version {
+        Some(version) => {
+            format!(
+                "This is the book of version **{}**. <a href=\"../versions.html\">All versions</a>\n",
+                escape(version)
+            )
+        }
+        None => "This book was built from your own clone, and tells of just the sources in it.\n".into(),
+    }
 }
 
 /// What a tier means to the reader.
@@ -141,7 +159,7 @@ pub(crate) fn command(book: &Book<'_>, lesson: &Lesson, alone: bool) -> Result<S
 }
 
 /// The name of the test target that runs the lesson's tests.rs, from the manifest of the package `lessons`.
-fn target(book: &Book<'_>, lesson: &Lesson) -> Result<String> {
+pub(crate) fn target(book: &Book<'_>, lesson: &Lesson) -> Result<String> {
     let manifest = book.course.root.join("lessons/Cargo.toml");
     let text = fs::read_to_string(&manifest).with_context(|| format!("reading {}", manifest.display()))?;
     let table: toml::Table = text.parse().with_context(|| manifest.display().to_string())?;
@@ -188,7 +206,7 @@ fn anchor(path: &str) -> String {
 }
 
 /// `text` as HTML.
-fn html(text: &str) -> String {
+pub(crate) fn html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

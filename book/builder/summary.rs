@@ -1,23 +1,28 @@
-//! The order of the pages: the introduction, the lessons in their parts, then everything else.
+//! The order of the pages: the first ones, the lessons in their parts, then everything else by name.
 
 use std::fmt::Write;
 use std::path::Path;
 
 use crate::{Book, Defect, Page, Pages, show};
 
-/// The first page.
-const INTRODUCTION: &str = "introduction.md";
+/// The pages in front of the lessons.
+const FIRST: [&str; 2] = ["preface.md", "how-to-use.md"];
 
 /// The parts of the course, each by the number of its first lesson.
 const PARTS: [(u32, &str); 4] =
     [(1, "I: The six capabilities"), (9, "II: Locks"), (14, "III: Engines"), (18, "IV: Break it, time it")];
 
+/// The part of the pages behind the lessons.
+const APPENDIX: &str = "To look things up";
+
 /// Puts the pages into their order, writes the table of contents, and notes lessons without a chapter.
 pub(crate) fn order(book: &Book<'_>, found: &mut Pages) {
     let rank = |page: &Page| match page.lesson {
-        _ if page.name == Path::new(INTRODUCTION) => (0, 0),
-        Some(number) => (1, number),
-        None => (2, 0),
+        Some(number) => (1, number as usize),
+        None => match FIRST.iter().position(|first| page.name == Path::new(first)) {
+            Some(nth) => (0, nth),
+            None => (2, 0),
+        },
     };
     found.pages.sort_by_key(|page| (rank(page), page.name.clone()));
     for lesson in &book.course.lessons {
@@ -40,13 +45,19 @@ pub(crate) fn order(book: &Book<'_>, found: &mut Pages) {
 fn text(pages: &[Page]) -> String {
     let mut summary = String::from("# Summary\n\n");
     let mut part = None;
-    for page in pages {
+    let lessons = pages.iter().rposition(|page| page.lesson.is_some());
+    for (nth, page) in pages.iter().enumerate() {
         let link = format!("[{}]({})", show::escape(&page.title), page.name.display());
         let line = match page.lesson {
-            None => format!("\n{link}\n"),
-            Some(number) => {
-                let now = PARTS.iter().rfind(|(first, _)| *first <= number);
-                let title = now.filter(|now| Some(*now) != part).map(|(_, title)| format!("\n# {title}\n\n"));
+            None if Some(nth) < lessons || lessons.is_none() => format!("\n{link}\n"),
+            _ => {
+                let now = match page.lesson {
+                    Some(number) => {
+                        PARTS.iter().rfind(|(first, _)| *first <= number).map(|(_, title)| *title)
+                    }
+                    None => Some(APPENDIX),
+                };
+                let title = now.filter(|now| Some(*now) != part).map(|title| format!("\n# {title}\n\n"));
                 part = now;
                 format!("{}- {link}", title.unwrap_or_default())
             }

@@ -1,33 +1,26 @@
 //! Each kind of defect is caught, with its file and line, by the check of a tiny book about the real course.
 
+mod common;
+
 use std::fs;
-use std::path::Path;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use book::check::{self, Findings, Tools};
-use course::Course;
-
-fn course() -> Course {
-    Course::find(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("the course around this package")
-}
+use book::check::{self, Findings};
+use common::{course, tools};
 
 /// Checks a book whose one page is `text`, and returns what was found.
 fn findings(text: &str) -> Findings {
     findings_of("page.md", &format!("# Page\n\n{text}\n"))
 }
 
-/// Checks a book whose one page besides the introduction is `name`.
+/// Checks a book whose one page besides the preface is `name`.
 fn findings_of(name: &str, text: &str) -> Findings {
-    static TOOLS: OnceLock<Tools> = OnceLock::new();
-    let course = course();
-    let tools = TOOLS.get_or_init(|| Tools::build(&course.root).expect("the programs build"));
+    let (course, tools) = (course(), tools());
     let dir = tempfile::tempdir().expect("a folder");
     let src = dir.path().join("src");
     fs::create_dir(&src).expect("src");
     fs::write(dir.path().join("book.toml"), "[book]\ntitle = \"Tiny\"\n").expect("book.toml");
-    fs::write(src.join("introduction.md"), "# Introduction\n\nOnly here to link to.\n")
-        .expect("introduction.md");
+    fs::write(src.join("preface.md"), "# Preface\n\nOnly here to link to.\n").expect("preface.md");
     fs::write(src.join(name), text).expect("the page");
     let mut findings = check::run(&course, dir.path(), tools).expect("the check runs");
     // The tiny book has no chapters.
@@ -55,7 +48,7 @@ fn clean(text: &str) -> Findings {
 #[test]
 fn a_page_without_defects_passes() {
     let found = clean(
-        "{{#item rootfs::open_directory}}\n\n{{#command 01}}\n\n[back](introduction.md#introduction) and `cargo test`, \
+        "{{#item rootfs::open_directory}}\n\n{{#command 01}}\n\n[back](preface.md#preface) and `cargo test`, \
          `cargo lesson hint 1`, `cargo lesson hint N ITEM`, `crates/coracle/src/lib.rs`, `lessons/NN-slug/tests.rs`,\n\
          `rootfs::bind`, `youki/crates/libcontainer`, `std::mem::drop`.\n\n\
          ```console\n$ echo \"$((1 + 1)) $0\"; false\n2 [..]\n\n$ echo $?\n1\n```\n",
@@ -81,7 +74,7 @@ fn an_unknown_directive_is_caught() {
 #[test]
 fn a_broken_link_is_caught() {
     caught("one\n\n[there](nowhere.md)", 5, "nowhere.md");
-    caught("[there](introduction.md#no-such-heading)", 3, "#no-such-heading");
+    caught("[there](preface.md#no-such-heading)", 3, "#no-such-heading");
     caught("[here](#no-such-heading)", 3, "#no-such-heading");
     caught("<a href=\"nowhere.html\">there</a>", 3, "nowhere");
 }
@@ -120,6 +113,10 @@ fn an_unknown_verb_option_or_lesson_is_caught() {
 fn an_unknown_verb_or_option_of_the_runtime_is_caught() {
     caught("Type `coracle frobnicate`.", 3, "no verb frobnicate");
     caught("Type `coracle sandbox --frobnicate -- true`.", 3, "no option --frobnicate");
+    caught("Type `oci-tool frobnicate`.", 3, "no verb frobnicate");
+    caught("Type `cargo run -p coracle -- frobnicate`.", 3, "no verb frobnicate");
+    caught("Type `cargo run -p book -- frobnicate`.", 3, "no verb frobnicate");
+    caught("Type `cargo run -p book -- serve --frobnicate`.", 3, "no option --frobnicate");
     clean(
         "`sudo coracle --root /tmp/state sandbox --hostname boat -- /bin/sh --frobnicate`, `coracle sandbox PROGRAM`",
     );
@@ -152,6 +149,29 @@ fn a_chapter_shows_the_hole_with_the_runtime_its_lesson_finds() {
     let found = findings_of("01-namespaces.md", &text).defects;
     let [defect] = found.as_slice() else { panic!("one defect expected, found {found:#?}") };
     assert!(defect.what.contains("    - boat\n    + "), "{defect}");
+}
+
+#[test]
+fn what_a_page_makes_of_path_stays() {
+    clean("```console\n$ PATH=$PATH:/somewhere\n```\n\n```console\n$ echo \"${PATH##*:}\"\n/somewhere\n```");
+}
+
+#[test]
+fn what_a_transcript_prints_is_looked_up_as_well() {
+    let shown = "console,norun,reason=\"slow\"\n$ cargo test";
+    caught(
+        &format!("```{shown}\ntest nobody_wrote_it ... ok\n```"),
+        5,
+        "no lesson has a test called nobody_wrote_it",
+    );
+    let counted = format!("{shown} --test lesson-01\ntest result: FAILED. 0 passed; 99 failed; [..]");
+    caught(&format!("```{counted}\n```"), 5, "lesson-01 has");
+    caught(&format!("```{shown}\n  at lessons/99-none/tests.rs:7\n```"), 5, "no lessons/99-none/tests.rs");
+}
+
+#[test]
+fn a_command_in_the_clone_is_run_there_and_its_answer_may_hold_a_prompt() {
+    clean("```console clone\n$ test -d lessons && echo '$ typed' && echo answered\n$ typed\nanswered\n```");
 }
 
 #[test]

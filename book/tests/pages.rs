@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use book::{Book, Pages, render};
+use book::{Book, Pages, publish, readme, render};
 use course::Course;
 use tempfile::TempDir;
 
@@ -47,16 +47,19 @@ fn course(chapters: &[(&str, &str)]) -> TempDir {
     write("crates/coracle/src/lib.rs", "pub mod anchor;\n");
     write("crates/coracle/src/anchor.rs", SOURCE);
     write("lessons/Cargo.toml", "[[test]]\nname = \"lesson-01\"\npath = \"01-anchor/tests.rs\"\n");
-    write("lessons/00-setup/lesson.toml", "title = \"Setting up\"\nminutes = 20\nstars = 1\nneeds = []\n");
+    write(
+        "lessons/00-setup/lesson.toml",
+        "title = \"Setting up\"\nlearns = \"nothing yet\"\nminutes = 20\nstars = 1\nneeds = []\n",
+    );
     write(
         "lessons/01-anchor/lesson.toml",
-        "title = \"The drop_anchor\"\nminutes = 45\nstars = 2\nneeds = [\"userns\"]\n\
+        "title = \"The drop_anchor\"\nlearns = \"to stay\"\nminutes = 45\nstars = 2\nneeds = [\"userns\"]\n\
          [items]\n\"anchor::drop_anchor\" = \"Ok(())\"\n\
          [guards.the_boat_floats]\nitem = \"anchor::drop_anchor\"\nbody = \"panic!()\"\n",
     );
     write("lessons/01-anchor/tests.rs", TESTS);
     write("book/book.toml", "[book]\ntitle = \"Tiny\"\n");
-    write("book/src/introduction.md", "# Introduction\n");
+    write("book/src/preface.md", "# Preface\n");
     for (name, text) in chapters {
         write(&format!("book/src/{name}"), text);
     }
@@ -148,12 +151,13 @@ fn on_a_learners_branch_the_solution_is_the_references() {
 fn the_order_is_the_lessons_order() {
     let root = course(&[
         ("zz-more.md", "# What else\n"),
+        ("how-to-use.md", "# How\n"),
         ("01-anchor.md", "{{#card}}\n"),
         ("00-setup.md", "# Setting up\n\n{{#card}}\n"),
     ]);
     let pages = pages(root.path());
-    let expected = "# Summary\n\n\n[Introduction](introduction.md)\n\n- [00 · Setting up](00-setup.md)\n\n\
-                    # I: The six capabilities\n\n- [01 · The drop\\_anchor](01-anchor.md)\n\n[What else](zz-more.md)\n\n";
+    let expected = "# Summary\n\n\n[Preface](preface.md)\n\n\n[How](how-to-use.md)\n\n- [00 · Setting up](00-setup.md)\n\n\
+                    # I: The six capabilities\n\n- [01 · The drop\\_anchor](01-anchor.md)\n\n# To look things up\n\n- [What else](zz-more.md)\n";
     assert_eq!(pages.summary, expected);
 }
 
@@ -172,4 +176,88 @@ fn a_chapter_that_is_missing_incomplete_or_wrongly_named_is_noted() {
         assert!(all.iter().any(|line| line.starts_with(expected)), "no \"{expected}\" in {all:#?}");
     }
     assert_eq!(all.len(), 5, "{all:#?}");
+}
+
+#[test]
+fn readmes_map_is_made_of_the_manifests_and_a_wrong_one_is_noticed() {
+    let root = course(&[]);
+    let file = root.path().join("README.md");
+    let marks = "<!-- The map of the lessons, from their manifests: cargo run -p book -- readme -->\n\
+                 <!-- The map ends. -->\n";
+    fs::write(&file, format!("# Tiny\n\n{marks}end\n")).expect("README");
+    let course = Course::load(root.path()).expect("the course");
+    let book = Book::open(&course, &root.path().join("book")).expect("the book");
+    let wrong = |line: usize, words: &str| {
+        let found = readme::check(&book).expect("README is read");
+        let [defect] = found.as_slice() else { panic!("one defect expected: {found:#?}") };
+        assert!(defect.line == line && defect.what.contains(words), "{defect}");
+    };
+    wrong(4, "cargo run -p book -- readme writes it");
+    assert!(readme::write(&book).expect("README is written"));
+    let text = fs::read_to_string(&file).expect("README");
+    let row =
+        "| 01 | [The drop\\_anchor](book/src/01-anchor.md) | to stay | `cargo test --test lesson-01` |\n";
+    assert!(text.contains(row) && text.ends_with("<!-- The map ends. -->\nend\n"), "{text}");
+    assert!(readme::check(&book).expect("README is read").is_empty());
+    assert!(!readme::write(&book).expect("nothing to write"));
+    fs::write(&file, text.replace("to stay", "to leave")).expect("README");
+    wrong(8, "| to stay |");
+    fs::write(&file, "# Tiny\n").expect("README");
+    wrong(0, "lacks the line");
+}
+
+#[test]
+fn only_what_is_proved_is_published() {
+    let root = course(&[
+        ("00-setup.md", "{{#card}}\n"),
+        ("01-anchor.md", "{{#card}}\n\n{{#tests}}\n\n{{#contracts}}\n"),
+    ]);
+    fs::write(root.path().join("book/src/matrix.md"), "# Matrix\n\n{{#matrix}}\n\n{{#version}}\n")
+        .expect("a page");
+    let (book, site) = (root.path().join("book"), root.path().join("site"));
+    let publish = || {
+        let course = Course::load(root.path()).expect("the course");
+        publish::run(&course, &book, "v0.2.1", &site)
+    };
+    let refused = format!("{:#}", publish().expect_err("there is no proof"));
+    assert!(refused.contains("There is no target/prove/matrix.json"), "{refused}");
+    assert!(!site.exists());
+    let cell = r#""starter":"red","green":"green","wrong":"red","notices":["yes"],"oracle":"exempt","exempt":"runc sinks""#;
+    let tests = ["the_boat_stays_where_it_is", "no_call_is_wasted", "the_boat_floats"];
+    let tests = tests.map(|name| format!(r#"{{"name":"{name}",{cell}}}"#)).join(",");
+    let row = format!(r#"{{"number":1,"items":["anchor::drop_anchor"],"tests":[{tests}]}}"#);
+    let proof = |row: &str| {
+        fs::create_dir_all(root.path().join("target/prove")).expect("a folder");
+        let text = format!(r#"{{"lessons":[{row}],"oracle":"runc version 7","defects":[]}}"#);
+        fs::write(root.path().join("target/prove/matrix.json"), text).expect("the proof");
+    };
+    proof("");
+    let refused = format!("{:#}", publish().expect_err("a proof of another lesson"));
+    assert!(refused.contains("another lesson 1"), "{refused}");
+    proof(&row.replace("\"yes\"", "\"no\""));
+    let refused = format!("{:#}", publish().expect_err("a function that nobody misses"));
+    assert!(refused.contains("no test of lesson 1 misses anchor::drop_anchor"), "{refused}");
+    proof(&row.replacen("\"yes\"", "\"no\"", 1).replacen("\"wrong\":\"red\"", "\"wrong\":null", 1));
+    let refused = format!("{:#}", publish().expect_err("a test that misses nothing"));
+    assert!(refused.contains("the_boat_stays_where_it_is of lesson 1 misses no function"), "{refused}");
+    proof(&row);
+    assert_eq!(publish().expect("it is published"), "v0.2");
+    let page = fs::read_to_string(site.join("v0.2/matrix.html")).expect("the matrix");
+    for part in [
+        "runc version 7",
+        "red, on a wrong body",
+        "fails without it",
+        "runc sinks",
+        "versions.html",
+        "v0.2.1",
+    ] {
+        assert!(page.contains(part), "no {part} in {page}");
+    }
+    assert!(fs::read_to_string(site.join("versions.html")).expect("the list").contains("v0.2/"));
+    // What is younger than its proof is not proved.
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    let source = fs::File::options().write(true).open(root.path().join("crates/coracle/src/anchor.rs"));
+    source.expect("the source").set_modified(later).expect("its time");
+    let refused = format!("{:#}", publish().expect_err("the proof is old"));
+    assert!(refused.contains("anchor.rs has changed since the last proof"), "{refused}");
 }

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::CommandFactory;
+
 use super::shell::placeholder;
+use crate::cli::Arguments;
 
 /// The help texts asked for so far.
 #[derive(Default)]
@@ -13,6 +16,19 @@ pub(super) struct Cli {
 }
 
 impl Cli {
+    /// As [`Cli::wrong`], for this program itself.
+    pub(super) fn own(&mut self, arguments: &[String]) -> Option<String> {
+        let name = "book";
+        let mut command = Arguments::command();
+        let mut tell = |verb: &str, text: String| self.asked.insert((name.into(), verb.into()), Some(text));
+        for verb in command.get_subcommands_mut() {
+            let text = verb.render_long_help().to_string();
+            tell(verb.get_name(), text);
+        }
+        tell("", command.render_help().to_string());
+        self.wrong(Path::new(name), name, arguments)
+    }
+
     /// What is wrong with `program ARGUMENTS`, where `name` is what people type for the program. Verbs and long options
     /// are looked up in the program's help; what stands behind `--` belongs to somebody else.
     pub(super) fn wrong(&mut self, program: &Path, name: &str, arguments: &[String]) -> Option<String> {

@@ -3,18 +3,22 @@
 mod before;
 mod cli;
 mod html;
+mod manual;
+mod printed;
 mod prose;
 mod session;
 mod shell;
+mod template;
 mod tools;
 mod transcript;
+mod trouble;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use course::Course;
 
-use crate::{Book, Defect, render};
+use crate::{Book, Defect, Page, glossary, readme, render};
 
 pub use tools::Tools;
 
@@ -40,6 +44,8 @@ pub struct Findings {
     pub ran: usize,
     /// The transcripts that were not run.
     pub skipped: Vec<Skipped>,
+    /// How many words of each chapter a reader sees who opens no fold.
+    pub words: Vec<(PathBuf, usize)>,
 }
 
 /// Checks the book in `dir` about `course`: its directives, links, images and HTML, the commands, paths and names in
@@ -57,15 +63,38 @@ pub fn run(course: &Course, dir: &Path, tools: &Tools) -> Result<Findings> {
         findings.defects.push(Defect { file: book.display(&book.src()), line: 0, what });
     }
     findings.defects.extend(html::check(&pages, out.path())?);
-    let mut prose = prose::Prose::new(&book, tools)?;
+    let mut prose = prose::Prose::new(&book, tools);
     let mut before = before::Before::new(&book);
-    for page in &pages.pages {
+    let manual = manual::Manual::read(&book)?;
+    for page in pages.pages.iter().chain(&readme_page(&book)?) {
         findings.defects.extend(prose.check(page));
-        transcript::check(page, tools, &mut before, &mut findings)?;
+        findings.defects.extend(manual.check(page));
+        findings.defects.extend(template::check(&book, page));
+        if page.lesson.is_some() {
+            let source = std::fs::read_to_string(book.src().join(&page.name))?;
+            findings.words.push((page.file.clone(), template::words(&source)));
+        }
+        transcript::check(&book, page, tools, &mut before, &mut findings)?;
     }
+    findings.defects.extend(readme::check(&book)?);
+    findings.defects.extend(glossary::check(&book)?);
+    trouble::check(&book, tools, &mut before, &mut findings)?;
     let strict = findings.skipped.iter().filter_map(transcript::strict);
     findings.defects.extend(strict);
     findings.defects.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     findings.defects.dedup();
     Ok(findings)
+}
+
+/// README as a page, where the book is the course's own.
+fn readme_page(book: &Book<'_>) -> Result<Option<Page>> {
+    let file = book.course.root.join("README.md");
+    if book.dir != book.course.root.join("book") || !file.is_file() {
+        return Ok(None);
+    }
+    let mut page = Page::new("README.md".into(), "README.md".into(), None);
+    for (number, line) in std::fs::read_to_string(file)?.lines().enumerate() {
+        page.push(number + 1, &format!("{line}\n"));
+    }
+    Ok(Some(page))
 }

@@ -1,14 +1,12 @@
 //! The names in the prose: commands, test targets, packages, verbs, paths, items, tests. Each must exist.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::Result;
-
 use super::cli::Cli;
+use super::printed::Tests;
 use super::shell::{commands, placeholder};
 use super::{Tools, transcript};
-use crate::{Book, Defect, Page, markdown, testlist};
+use crate::{Book, Defect, Page, markdown};
 
 /// Where a path that starts so is one of the repository's.
 const FOLDERS: [&str; 5] = ["crates/", "lessons/", "scripts/", "book/", "rootfs-builder/"];
@@ -19,22 +17,20 @@ const CARGO: [&str; 13] = [
     "update",
 ];
 
+/// The programs whose verbs and options are looked up.
+const PROGRAMS: [&str; 3] = ["coracle", "oci-tool", "rootfs-builder"];
+
 /// The prose check, with what it has learnt so far.
 pub(super) struct Prose<'a> {
     book: &'a Book<'a>,
     tools: &'a Tools,
     cli: Cli,
-    tests: BTreeSet<String>,
+    tests: Tests,
 }
 
 impl<'a> Prose<'a> {
-    pub(super) fn new(book: &'a Book<'a>, tools: &'a Tools) -> Result<Self> {
-        let mut tests = BTreeSet::new();
-        for lesson in book.course.lessons.iter().filter(|lesson| !lesson.items.is_empty()) {
-            // A list that cannot be read is a defect of the chapter's {{#tests}}.
-            tests.extend(testlist::read(book.course, lesson).into_iter().flatten().map(|test| test.name));
-        }
-        Ok(Self { book, tools, cli: Cli::default(), tests })
+    pub(super) fn new(book: &'a Book<'a>, tools: &'a Tools) -> Self {
+        Self { book, tools, cli: Cli::default(), tests: Tests::read(book.course) }
     }
 
     /// What is wrong on this page.
@@ -52,7 +48,14 @@ impl<'a> Prose<'a> {
                 for (at, words) in commands(&text) {
                     wrong.extend(self.command(&words).map(|what| (start + at, what)));
                 }
-                wrong.extend(self.paths(&text).into_iter().map(|(at, what)| (start + at, what)));
+                if language != Some("console") {
+                    wrong.extend(self.paths(&text).into_iter().map(|(at, what)| (start + at, what)));
+                }
+            }
+            if language == Some("console") {
+                // What a transcript prints names files and tests as well.
+                wrong.extend(self.paths(&code.text));
+                wrong.extend(self.tests.check(&code.text));
             }
             if language.is_none() {
                 wrong.extend(self.name(&code.text).map(|what| (0, what)));
@@ -66,12 +69,17 @@ impl<'a> Prose<'a> {
         let (program, arguments) = words.split_first()?;
         match program.as_str() {
             "cargo" => self.cargo(arguments),
-            name @ ("coracle" | "oci-tool" | "rootfs-builder") => {
-                let program = self.tools.program(name)?;
-                self.cli.wrong(program, name, arguments)
-            }
-            _ => None,
+            name => self.program(name, arguments),
         }
+    }
+
+    /// What is wrong with the arguments of a program of the repository that has verbs or options.
+    fn program(&mut self, name: &str, arguments: &[String]) -> Option<String> {
+        if !PROGRAMS.contains(&name) {
+            return None;
+        }
+        let program = self.tools.program(name)?;
+        self.cli.wrong(program, name, arguments)
     }
 
     fn cargo(&mut self, arguments: &[String]) -> Option<String> {
@@ -128,7 +136,13 @@ impl<'a> Prose<'a> {
                 ));
             }
         }
-        None
+        let behind =
+            rest.iter().position(|word| word == "--").map_or(&rest[rest.len()..], |at| &rest[at + 1..]);
+        match (verb.as_str(), package?) {
+            ("run", "book") => self.cli.own(behind),
+            ("run", package) => self.program(package, behind),
+            _ => None,
+        }
     }
 
     fn lesson(&mut self, words: &[String]) -> Option<String> {
@@ -170,7 +184,7 @@ impl<'a> Prose<'a> {
         let lower = |part: &str| word(part) && !part.contains(char::is_uppercase);
         let parts: Vec<_> = text.split("::").collect();
         if parts.len() == 1 && lower(text) && text.matches('_').count() >= 4 {
-            let unknown = !self.tests.contains(text);
+            let unknown = !self.tests.has(text);
             return unknown.then(|| format!("no lesson has a test called {text}"));
         }
         let item = parts.len() > 1

@@ -37,6 +37,8 @@ pub(super) struct Session {
     scratch: TempDir,
     count: usize,
     over: bool,
+    /// The folders in front of its PATH.
+    preferred: String,
 }
 
 impl Session {
@@ -46,6 +48,15 @@ impl Session {
         let scratch = tempfile::tempdir()?;
         let cwd = scratch.path().join("page");
         fs::create_dir(&cwd)?;
+        Self::start_with(tools, cage, scratch, &cwd)
+    }
+
+    /// Starts a shell in the clone at `root`, with the reader's own PATH.
+    pub(super) fn start_in(tools: &Tools, root: &Path) -> Result<Self> {
+        Self::start_with(tools, false, tempfile::tempdir()?, root)
+    }
+
+    fn start_with(tools: &Tools, cage: bool, scratch: TempDir, cwd: &Path) -> Result<Self> {
         let mut shell = if cage && geteuid().is_root() {
             let mut unshare = Command::new("unshare");
             unshare.args([
@@ -66,9 +77,11 @@ impl Session {
         };
         shell.current_dir(cwd).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         shell.envs([("COLUMNS", "80"), ("LC_ALL", "C"), ("TERM", "dumb"), ("NO_COLOR", "1")]);
-        // What cargo sets for this program is nothing a reader has.
+        // What cargo sets for this program is nothing a reader has; where its packages and its target folder are is.
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CARGO") || name == "RUST_BACKTRACE" || name == "OLDPWD" {
+            let cargos = name.to_string_lossy().starts_with("CARGO");
+            let readers = ["CARGO_HOME", "CARGO_TARGET_DIR"].iter().any(|kept| name == *kept);
+            if (cargos && !readers) || name == "RUST_BACKTRACE" || name == "OLDPWD" {
                 shell.env_remove(name);
             }
         }
@@ -88,25 +101,28 @@ impl Session {
             }
         });
         writeln!(stdin, "__status=0 __path=$PATH")?;
-        Ok(Self { shell, stdin, done, scratch, count: 0, over: false })
+        Ok(Self { shell, stdin, done, scratch, count: 0, over: false, preferred: String::new() })
     }
 
     /// Puts `bin` in front of the programs for the commands to come.
     pub(super) fn prefer(&mut self, bins: &[&Path]) {
-        let bins: Vec<_> = bins.iter().map(|bin| bin.display().to_string()).collect();
-        // A shell that is gone is noticed by the next command.
-        let _ = writeln!(self.stdin, "PATH='{}':\"$__path\"; export PATH", bins.join(":"));
+        let bins = bins.iter().map(|bin| bin.display().to_string()).collect::<Vec<_>>().join(":");
+        if self.preferred != bins {
+            // Else what the page has made of PATH stays. A shell that is gone is noticed by the next command.
+            let _ = writeln!(self.stdin, "PATH='{bins}':\"$__path\"; export PATH");
+            self.preferred = bins;
+        }
     }
 
     /// Runs one command and returns what it printed.
-    pub(super) fn run(&mut self, command: &str) -> Result<Result<String, Ended>> {
+    pub(super) fn run(&mut self, command: &str, patience: Duration) -> Result<Result<String, Ended>> {
         self.count += 1;
         let text = self.scratch.path().join(format!("{}.sh", self.count));
         let out = self.scratch.path().join(format!("{}.out", self.count));
         fs::write(&text, command)?;
         // A shell that is gone is told apart below: its end closes the channel.
         let _ = writeln!(self.stdin, "__c='{}' __out='{}'; {RUN}", text.display(), out.display());
-        let waited = self.done.recv_timeout(PATIENCE);
+        let waited = self.done.recv_timeout(patience);
         let printed =
             fs::read(&out).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
         self.over = waited.is_err();

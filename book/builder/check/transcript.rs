@@ -6,9 +6,9 @@ use anyhow::Result;
 use similar::{ChangeTag, TextDiff};
 
 use super::before::Before;
-use super::session::{Ended, Session};
+use super::session::{Ended, PATIENCE, Session};
 use super::{Findings, Skipped, Tools};
-use crate::{Defect, Page, markdown};
+use crate::{Book, Defect, Page, markdown};
 
 /// A line of a transcript that is typed.
 const PROMPT: &str = "$ ";
@@ -21,6 +21,8 @@ struct Block {
 
 enum Run {
     Anybody,
+    /// In the clone's root.
+    Clone,
     Root,
     /// With the runtime as the chapter's lesson finds it.
     Before,
@@ -38,12 +40,13 @@ struct Step {
 
 /// Runs the transcripts of one page, in order, in one shell; those with an unfinished runtime in another.
 pub(super) fn check(
+    book: &Book<'_>,
     page: &Page,
     tools: &Tools,
     before: &mut Before<'_>,
     findings: &mut Findings,
 ) -> Result<()> {
-    let (mut session, mut caged) = (None, None);
+    let (mut session, mut caged, mut clone) = (None, None, None);
     for code in markdown::code(page) {
         let Some(info) = code.info.as_deref().filter(|info| info.split([',', ' ']).next() == Some("console"))
         else {
@@ -56,7 +59,7 @@ pub(super) fn check(
                 continue;
             }
         };
-        if let Some((reason, wanted)) = not_run(&block, tools) {
+        if let Some((reason, wanted)) = not_run(book, &block, tools) {
             let line = code.line(page, 0);
             findings.skipped.push(Skipped { file: page.file.clone(), line, reason, wanted });
             continue;
@@ -76,20 +79,23 @@ pub(super) fn check(
                 ));
                 continue;
             }
+            (Run::Clone, _) => opened(&mut clone, || Session::start_in(tools, &book.course.root))?,
             _ => {
                 let shell = opened(&mut session, || Session::start(tools, false))?;
                 shell.prefer(&[&bin]);
                 shell
             }
         };
+        // In the clone, cargo may first have to compile.
+        let patience = if matches!(block.run, Run::Clone) { 30 * PATIENCE } else { PATIENCE };
         for step in &block.steps {
             findings.ran += 1;
-            let wrong = match shell.run(&step.command)? {
+            let wrong = match shell.run(&step.command, patience)? {
                 Ok(actual) => difference(&step.expected, &actual),
                 Err(ended) => Some(
                     match ended {
                         Ended::Late(actual) => {
-                            format!("did not end in {:?}; it printed:\n{actual}", super::session::PATIENCE)
+                            format!("did not end in {patience:?}; it printed:\n{actual}")
                         }
                         Ended::Shell(actual) => format!("ended the shell; it printed:\n{actual}"),
                     }
@@ -117,16 +123,20 @@ fn opened(slot: &mut Option<Session>, start: impl FnOnce() -> Result<Session>) -
 }
 
 /// Why the block is not run here, and whether that is its author's wish.
-fn not_run(block: &Block, tools: &Tools) -> Option<(String, bool)> {
+fn not_run(book: &Book<'_>, block: &Block, tools: &Tools) -> Option<(String, bool)> {
     if let Run::No { reason } = &block.run {
         return Some((reason.clone(), true));
     }
     if matches!(block.run, Run::Root) && !nix::unistd::geteuid().is_root() {
         return Some(("needs root".into(), false));
     }
+    let clone = matches!(block.run, Run::Clone);
+    if clone && !book.course.open_items().is_ok_and(|open| open.is_empty()) {
+        return Some(("shows the finished runtime, and this is a course in progress".into(), true));
+    }
     let named =
         |step: &Step| ["busybox", "$ROOTFS", "${ROOTFS"].iter().any(|name| step.command.contains(name));
-    let missing = tools.rootfs().err().filter(|_| block.steps.iter().any(named))?;
+    let missing = tools.rootfs().err().filter(|_| clone || block.steps.iter().any(named))?;
     Some((missing.to_string(), false))
 }
 
@@ -159,16 +169,25 @@ fn steps(text: &str) -> (Vec<Step>, bool) {
     (steps, stray)
 }
 
+/// Makes one command of all: what looks like a second one belongs to the answer of the first.
+fn one(steps: &mut Vec<Step>) {
+    for more in steps.split_off(steps.len().min(1)) {
+        let answer = [format!("{PROMPT}{}", more.command)].into_iter().chain(more.expected);
+        steps[0].expected.extend(answer);
+    }
+}
+
 fn block(info: &str, text: &str) -> Result<Block, String> {
-    let rest = info.trim_start_matches("console").trim_start_matches(',');
+    let rest = info.trim_start_matches("console").trim_start_matches([',', ' ']);
     // The reason may hold commas, so it comes last.
     let (flags, reason) = match rest.split_once("reason=") {
-        Some((flags, reason)) => (flags.trim_end_matches(','), reason.trim().trim_matches('"').trim()),
+        Some((flags, reason)) => (flags.trim_end_matches([',', ' ']), reason.trim().trim_matches('"').trim()),
         None => (rest, ""),
     };
     let run = match (flags.trim(), reason) {
         ("", "") => Run::Anybody,
         ("root", "") => Run::Root,
+        ("clone", "") => Run::Clone,
         ("before", "") => Run::Before,
         ("norun", "") => {
             return Err("a transcript that is not run says why: console,norun,reason=\"...\"".into());
@@ -176,11 +195,14 @@ fn block(info: &str, text: &str) -> Result<Block, String> {
         ("norun", reason) => Run::No { reason: reason.to_string() },
         _ => {
             return Err(format!(
-                "the info string is `{info}`. There is: console | console,root | console,before | console,norun,reason=\"...\""
+                "the info string is `{info}`. There is: console | console,root | console,before | console,clone | console,norun,reason=\"...\""
             ));
         }
     };
-    let (steps, stray) = steps(text);
+    let (mut steps, stray) = steps(text);
+    if matches!(run, Run::Clone) {
+        one(&mut steps);
+    }
     if steps.is_empty() || stray {
         return Err("a transcript begins with a line `$ command`".into());
     }
@@ -223,7 +245,7 @@ fn lines_match(expected: &[&str], actual: &[&str]) -> bool {
     }
 }
 
-fn line_matches(expected: &str, actual: &str) -> bool {
+pub(super) fn line_matches(expected: &str, actual: &str) -> bool {
     match expected.split_once("[..]") {
         None => expected == actual,
         Some((before, rest)) => actual.strip_prefix(before).is_some_and(|after| {

@@ -6,12 +6,11 @@ use std::path::Path;
 use crate::channel::Message;
 use crate::create::{self, Created, Init};
 use crate::delete;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exit;
 use crate::explain::{self, Explain};
 use crate::plan::{Manner, Plan};
 use crate::signal::{self, Held};
-use crate::start;
 use crate::state::Dir;
 use crate::sys;
 
@@ -58,5 +57,10 @@ pub fn run(plan: &Plan, root: &Path, manner: &Manner, after: After, explain: &Ex
 /// Says the word to start, and waits until the program runs.
 fn go_on(init: &Init, held: &Held) -> Result<()> {
     init.channel.send(&Message::Go)?;
-    start::executed(init.channel.next(held)?.map(|(message, _)| message))
+    match init.channel.next(held)?.map(|(message, _)| message) {
+        // Its end is close-on-exec.
+        None => Ok(()),
+        Some(Message::Failed(failure)) => Err(Error::Init(failure)),
+        Some(_) => Err(Error::InitDied),
+    }
 }

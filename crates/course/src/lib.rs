@@ -45,6 +45,8 @@ pub struct Lesson {
     pub dir: PathBuf,
     /// The title for people.
     pub title: String,
+    /// What the runtime can do after it, in a few words for README's table; empty where nobody has said it yet.
+    pub learns: String,
     /// How long it takes.
     pub minutes: u32,
     /// How hard it is: one, two or three.

@@ -18,6 +18,8 @@ const TIERS: [&str; 6] = ["userns", "ids", "cgroup", "root", "strace", "engine"]
 #[serde(deny_unknown_fields)]
 struct Manifest {
     title: String,
+    #[serde(default)]
+    learns: String,
     minutes: u32,
     stars: u32,
     #[serde(default)]
@@ -122,6 +124,7 @@ fn lesson(number: u32, slug: &str, dir: &Path, text: &str) -> Result<Lesson> {
         slug: slug.to_owned(),
         dir: dir.to_path_buf(),
         title: manifest.title,
+        learns: manifest.learns,
         minutes: manifest.minutes,
         stars: manifest.stars,
         needs: manifest.needs,

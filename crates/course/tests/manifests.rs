@@ -20,6 +20,8 @@ fn a_manifest_is_read_in_its_own_order() {
     let lesson = course.lesson(1).expect("lesson 1");
     assert_eq!((lesson.folder().as_str(), lesson.target().as_str()), ("01-boats", "lesson-01"));
     assert_eq!((lesson.title.as_str(), lesson.minutes, lesson.stars), ("Boats", 30, 1));
+    assert_eq!(lesson.learns, "to float");
+    assert_eq!(course.lesson(0).expect("lesson 0").learns, "", "nobody has to say it");
     assert_eq!(lesson.dir, root.path().join("lessons/01-boats"));
     let paths: Vec<_> = lesson.items.iter().map(|item| item.path.as_str()).collect();
     let order =

@@ -76,6 +76,8 @@ fn ubuntus_apparmor_rule_is_named_with_a_cure_for_now_and_one_for_good() {
     let line = line(&facts, "containers");
     assert!(!facts.containers_run());
     assert_eq!(line.status, Status::Missing);
+    let cause = "AppArmor gives unprivileged user namespaces no capabilities";
+    assert!(line.found.contains(cause), "{line:?}");
     assert!(line.found.contains("kernel.apparmor_restrict_unprivileged_userns"), "{line:?}");
     assert_eq!(line.cures[0], "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
     assert!(line.cures[1].contains("\"/home/ada/coracle/target/**\"") && line.cures[1].contains("userns,"));
@@ -112,6 +114,7 @@ fn root_in_a_docker_container_is_told_of_seccomp_and_the_options() {
     assert!(containers.cures[0].contains("--security-opt seccomp=unconfined"));
     let cgroups = line(&facts, "cgroups");
     assert_eq!(cgroups.status, Status::Limited);
+    assert!(cgroups.found.contains("no group of root's own"), "{cgroups:?}");
     assert!(cgroups.follows.as_deref().is_some_and(|f| f.contains("lesson 05")), "{cgroups:?}");
 }
 
@@ -136,15 +139,19 @@ fn the_engines_apparmor_profile_is_named_where_it_denies_the_mounts() {
 fn each_switch_of_the_kernel_is_named_with_the_command_that_turns_it() {
     let mut facts = refused(Step::UserNamespace, Errno::EPERM);
     facts.namespaces.unprivileged_userns_clone = Some(0);
-    assert_eq!(line(&facts, "containers").cures, ["sudo sysctl -w kernel.unprivileged_userns_clone=1"]);
+    let switch = line(&facts, "containers");
+    assert!(switch.found.contains("kernel.unprivileged_userns_clone is 0"), "{switch:?}");
+    assert_eq!(switch.cures, ["sudo sysctl -w kernel.unprivileged_userns_clone=1"]);
 
     let mut facts = refused(Step::UserNamespace, Errno::ENOSPC);
     facts.namespaces.max_user_namespaces = Some(0);
-    assert_eq!(line(&facts, "containers").cures, ["sudo sysctl -w user.max_user_namespaces=15000"]);
+    let limit = line(&facts, "containers");
+    assert!(limit.found.contains("user.max_user_namespaces is 0"), "{limit:?}");
+    assert_eq!(limit.cures, ["sudo sysctl -w user.max_user_namespaces=15000"]);
 
     let mut facts = refused(Step::UserNamespace, Errno::EPERM);
     facts.namespaces.chroot = true;
-    assert!(line(&facts, "containers").found.contains("chroot"));
+    assert!(line(&facts, "containers").found.contains("this process is in a chroot"));
 
     let facts = refused(Step::UserNamespace, Errno::EPERM);
     assert!(line(&facts, "containers").found.contains("no switch explains it"));

@@ -107,6 +107,7 @@ fn second() {}
 
 pub(crate) const MANIFEST: &str = r#"
 title = "Boats"
+learns = "to float"
 minutes = 30
 stars = 1
 needs = ["userns"]

@@ -14,6 +14,7 @@ fn lesson(number: u32, items: &[&str]) -> Lesson {
         slug: "slug".to_owned(),
         dir: PathBuf::new(),
         title: "Title".to_owned(),
+        learns: String::new(),
         minutes: 1,
         stars: 1,
         needs: Vec::new(),
