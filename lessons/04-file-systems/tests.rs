@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use probe::{Device, Mount, Report};
 use testkit::prelude::*;
 
 testkit::lesson! { 4,
@@ -29,6 +30,12 @@ fn started(container: Container, args: &[&str]) -> Output {
     run
 }
 
+/// The mount that is seen at a place inside.
+#[track_caller]
+fn mounted<'a>(report: &'a Report, place: &str) -> &'a Mount {
+    report.mount_at(place).unwrap_or_else(|| panic!("nothing is mounted on {place} inside"))
+}
+
 fn set<'a>(words: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
     words.into_iter().collect()
 }
@@ -36,7 +43,7 @@ fn set<'a>(words: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
 fn a_new_file_system_gets_its_name_and_its_options() {
     let container = Container::new().rootfs(&Rootfs::probe()).tmpfs("/scratch", &["size=64k", "mode=711"]);
     let report = started(container, &[]).report();
-    let mount = report.mount_at("/scratch").expect("there is a tmpfs on /scratch");
+    let mount = mounted(&report, "/scratch");
     let has = |option: &str| mount.super_options.iter().any(|own| own == option);
     assert!(
         has("size=64k") && has("mode=711"),
@@ -50,10 +57,10 @@ fn a_new_mount_has_the_flags_that_were_asked_for() {
     for options in [&["nosuid", "nodev", "noexec", "noatime"][..], &["noexec", "relatime"]] {
         let container = Container::new().rootfs(&Rootfs::probe()).tmpfs("/scratch", options);
         let report = started(container, &[]).report();
-        let mount = report.mount_at("/scratch").expect("there is a tmpfs on /scratch");
+        let mount = mounted(&report, "/scratch");
         let has = set(mount.options.iter().map(String::as_str));
         let asked = set(options.iter().copied().chain(["rw"]));
-        assert_eq!(has, asked, "the tmpfs has not the flags (left) that were asked for (right)");
+        assert_eq!(has, asked, "the flags of the new mount (left) are not those that were asked for (right)");
     }
 }
 
@@ -62,7 +69,7 @@ fn a_mount_finds_its_place_in_a_read_only_one() {
     let container = Container::new().rootfs(&Rootfs::probe());
     let run = container.tmpfs("/scratch", &["ro"]).tmpfs("/scratch/inner", &[]).run(&[]);
     assert_eq!(run.code, Some(0), "a later mount has no place in a read-only one: {}", run.stderr);
-    assert!(run.report().mount_at("/scratch/inner").is_some(), "nothing is mounted at /scratch/inner");
+    mounted(&run.report(), "/scratch/inner");
 }
 
 fn a_read_only_tmpfs_takes_no_writes() {
@@ -92,7 +99,7 @@ fn a_bind_mount_has_flags_of_its_own() {
     let container = Container::new().rootfs(&Rootfs::probe()).bind(folder.path(), "/data", &options);
     let run = started(container, &["write", "/data/note", "changed"]);
     let report = run.report();
-    let mount = report.mount_at("/data").expect("the host's directory is mounted on /data");
+    let mount = mounted(&report, "/data");
     let lacks: Vec<_> = options.iter().filter(|option| !mount.options.iter().any(|o| o == *option)).collect();
     assert!(lacks.is_empty(), "the bind mount lacks {lacks:?}: it has the flags of its source, {mount:?}");
     let did = report.did.expect("the probe tells what it did");
@@ -109,7 +116,7 @@ fn a_bind_mount_may_keep_access_times_otherwise() {
     let run = container.run(&[]);
     assert_eq!(run.code, Some(0), "a mount that is to keep no access times is refused: {}", run.stderr);
     let report = run.report();
-    let options = report.mount_at("/data").map(|mount| mount.options.as_slice()).unwrap_or_default();
+    let options = &mounted(&report, "/data").options;
     let locked = testkit::tier::root().is_err();
     assert!(locked || options.contains(&"noatime".to_owned()), "it keeps access times still: {options:?}");
 }
@@ -123,16 +130,23 @@ fn the_devices_inside_are_those_of_the_kernel() {
         let report = started(container, &["write", "/dev/null", "gone"]).report();
         let devices = report.devices.as_ref().expect("there is a /dev");
         for (name, major, minor) in numbers {
-            let number = devices.get(name).map(|device| (device.major, device.minor));
-            assert_eq!(
-                number,
-                Some((Some(major), Some(minor))),
-                "/dev/{name} inside is not the kernel's device {major}:{minor} ({})",
-                if under.is_empty() { "as we are" } else { "in a user namespace" }
+            let found = devices.get(name);
+            assert!(
+                found.is_some_and(|device| (device.major, device.minor) == (Some(major), Some(minor))),
+                "{}, /dev/{name} inside is {}, and not the kernel's device {major}:{minor}",
+                if under.is_empty() { "as we are" } else { "in a user namespace" },
+                found.map_or("missing".to_owned(), shown),
             );
         }
         let did = report.did.expect("the probe tells what it did");
         assert!(did.ok, "/dev/null takes nothing: {did:?}");
+    }
+}
+
+fn shown(device: &Device) -> String {
+    match (device.major, device.minor) {
+        (Some(major), Some(minor)) => format!("device {major}:{minor}"),
+        _ => format!("a {:?}", device.kind).to_lowercase(),
     }
 }
 
@@ -202,7 +216,7 @@ fn a_hostile_symlink_does_not_bring_the_host_in() {
         &[],
     );
     let report = started(container, &["open", "/data/canary"]).report();
-    assert!(report.mount_at("/data").is_some(), "nothing is mounted on /data");
+    mounted(&report, "/data");
     let did = report.did.expect("the probe tells what it did");
     assert_eq!(did.errno.as_deref(), Some("ENOENT"), "it reads what nobody gave it: {:?}", did.detail);
 }
