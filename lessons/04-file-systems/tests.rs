@@ -13,6 +13,7 @@ testkit::lesson! { 4,
     red a_read_only_tmpfs_takes_no_writes,
     red a_directory_and_a_file_of_the_host_are_seen_inside,
     red a_bind_mount_has_flags_of_its_own,
+    red ro_is_for_one_mount_and_rro_for_those_below_as_well,
     guard a_bind_mount_may_keep_access_times_otherwise,
     red the_devices_inside_are_those_of_the_kernel,
     red a_false_device_of_the_host_is_refused,
@@ -111,14 +112,36 @@ fn a_bind_mount_has_flags_of_its_own() {
 
 /// In a user namespace what the host said of access times is locked, and stays.
 fn a_bind_mount_may_keep_access_times_otherwise() {
-    let folder = Folder::new();
-    let container = Container::new().rootfs(&Rootfs::probe()).bind(folder.path(), "/data", &["noatime"]);
-    let run = container.run(&[]);
-    assert_eq!(run.code, Some(0), "a mount that is to keep no access times is refused: {}", run.stderr);
-    let report = run.report();
-    let options = &mounted(&report, "/data").options;
     let locked = testkit::tier::root().is_err();
-    assert!(locked || options.contains(&"noatime".to_owned()), "it keeps access times still: {options:?}");
+    for (option, noatime) in [("noatime", true), ("atime", false)] {
+        let folder = Folder::new();
+        let container = Container::new().rootfs(&Rootfs::probe()).bind(folder.path(), "/data", &[option]);
+        let run = container.run(&[]);
+        assert_eq!(run.code, Some(0), "a bind mount with the option {option} is refused: {}", run.stderr);
+        let report = run.report();
+        let options = &mounted(&report, "/data").options;
+        let has = options.contains(&"noatime".to_owned());
+        assert!(locked || has == noatime, "access times are not kept as {option} says: {options:?}");
+    }
+}
+
+/// The host has another mount below the directory.
+fn ro_is_for_one_mount_and_rro_for_those_below_as_well() {
+    for (option, errno) in [("ro", None), ("rro", Some("EROFS"))] {
+        let folder = Folder::new();
+        folder.write("below/note", "");
+        let mount = format!("mount -t tmpfs below {}/below && exec \"$@\"", folder.path().display());
+        let under = ["unshare", "-Urm", "sh", "-c", &mount, "sh"];
+        let container = Container::new().rootfs(&Rootfs::probe()).bind(folder.path(), "/data", &[option]);
+        let report = started(container.under(&under), &["write", "/data/below/note", "hello"]).report();
+        mounted(&report, "/data/below");
+        let did = report.did.expect("the probe tells what it did");
+        assert_eq!(
+            did.errno.as_deref(),
+            errno,
+            "a write below a bind mount with the option {option}: {did:?}"
+        );
+    }
 }
 
 /// As root the runtime makes nodes. In a user namespace nobody may, so it mounts those of the host.
