@@ -110,10 +110,12 @@ pub fn make(root: BorrowedFd<'_>, devices: &[Device], by_bind: bool, terminals: 
             Some((path, directory)) if path == parent => directory,
             _ => directory(root, parent)?,
         };
-        match by_bind {
+        // A fifo takes no privilege, and the host's would be a way to the host.
+        let may_bind = device.kind != Kind::Fifo;
+        match by_bind && may_bind {
             true => bind_node(directory.as_fd(), name, device)?,
             false => match make_node(directory.as_fd(), name, device) {
-                Err(error) if error.errno() == Some(Errno::EPERM) => {
+                Err(error) if error.errno() == Some(Errno::EPERM) && may_bind => {
                     bind_node(directory.as_fd(), name, device)?;
                 }
                 other => other?,
@@ -164,24 +166,25 @@ fn must_be(directory: BorrowedFd<'_>, name: &OsStr, device: &Device) -> Result<(
     ))
 }
 
-/// Mounts the host's node of the same path as `device` on the file `name` in `directory`, made where it is missing.
+/// Mounts the host's node of the same path as `device` on the file `name` in `directory`, which is made where it is
+/// missing. A copy of the node's mount is taken first, and then it is looked at: what [`Device::is`] tells of the copy
+/// holds for what is mounted.
 ///
 /// # Errors
-/// Those of the mount calls; `ENODEV` where the host's node is another device.
+/// Those of the mount calls ([`not_copied`] where the host has no such node); `ENODEV` where its node is another device.
 pub fn bind_node(directory: BorrowedFd<'_>, name: &OsStr, device: &Device) -> Result<()> {
-    if device.kind == Kind::Fifo {
-        // A fifo takes no privilege, and the host's would be a way to the host.
-        return make_node(directory, name, device);
-    }
-    let host = sys::clone_mount(AT_FDCWD, &path::c_string(&device.path)?, false).map_err(|errno| {
-        device.refused("open_tree of the host's node")(errno)
-            .with_cure(Errno::ENOENT, "nobody may make nodes here, so the host must have it at the same path")
-    })?;
+    let host = sys::clone_mount(AT_FDCWD, &path::c_string(&device.path)?, false)
+        .map_err(|errno| not_copied(device, errno))?;
     if !device.is(&fstat(&host).map_err(device.refused("fstat of the host's node"))?) {
         return Err(device.refused("the host's node of this path is another device")(Errno::ENODEV));
     }
     let place = path::make(directory, Path::new(name), Last::File)?;
     sys::move_mount(host.as_fd(), place.as_fd()).map_err(device.refused("move_mount"))
+}
+
+fn not_copied(device: &Device, errno: Errno) -> Error {
+    device.refused("open_tree of the host's node")(errno)
+        .with_cure(Errno::ENOENT, "nobody may make nodes here, so the host must have it at the same path")
 }
 
 /// The links that programs expect beside the devices (runtime-spec, config-linux.md, "Default Devices", and

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use oci_spec::runtime::{LinuxCpuBuilder, LinuxMemoryBuilder, LinuxPidsBuilder, LinuxResources};
 
-use crate::cgroup;
 use crate::config;
 use crate::console::Size;
 use crate::error::{Error, Result};
@@ -19,6 +18,7 @@ use crate::plan::Plan;
 use crate::process::Process;
 use crate::program::{self, DEFAULT_PATH};
 use crate::rootfs::{self, Rootfs};
+use crate::{cgroup, device, spec};
 
 /// What `coracle sandbox` is asked for.
 #[derive(Debug, Default)]
@@ -29,6 +29,10 @@ pub struct Wish {
     pub hostname: Option<String>,
     /// Additional `NAME=value`.
     pub env: Vec<OsString>,
+    /// File systems in the root filesystem, as [`Mount::from_flag`] reads them, in the order of their mounting.
+    pub mounts: Vec<String>,
+    /// Whether it has a /dev, before them.
+    pub dev: bool,
     /// Whether PID 1 is a reaper.
     pub reaper: bool,
     /// Most bytes of memory.
@@ -49,14 +53,18 @@ pub struct Wish {
 /// With a root filesystem, the program gets its own /proc and a small environment; without, the caller's.
 ///
 /// # Errors
-/// Where the root filesystem is no directory, or a text has a NUL byte in it.
+/// Where the root filesystem is no directory, a text has a NUL byte in it, or a mount is not written as it should be.
 pub fn plan(wish: Wish) -> Result<Plan> {
     let privileged = mapping::is_privileged();
     let mut kinds = vec![Kind::Pid, Kind::Mount, Kind::Uts, Kind::Ipc, Kind::Network];
     kinds.extend((!privileged).then_some(Kind::User));
     let rootfs = wish.rootfs.as_deref().map(rootfs::directory).transpose()?;
     let inherited = if rootfs.is_some() { small_environment() } else { environment() };
-    let mounts = if rootfs.is_some() { vec![proc()?] } else { Vec::new() };
+    let mounts = if rootfs.is_some() { file_systems(&wish)? } else { Vec::new() };
+    let devices = if wish.dev && device::are_wanted(&mounts) { device::defaults() } else { Vec::new() };
+    // A terminal of its own needs a devpts: the host's where it has the host's tree, else one of its own.
+    let has_devpts =
+        rootfs.is_none() || mounts.iter().any(|mount| mount.destination == Path::new("/dev/pts"));
     let id = unique_id();
     let cgroup = control_group(&wish, &id)?;
     Ok(Plan {
@@ -68,7 +76,7 @@ pub fn plan(wish: Wish) -> Result<Plan> {
         hostname: wish.hostname,
         domainname: None,
         mounts,
-        devices: Vec::new(),
+        devices,
         masked: Vec::new(),
         read_only: Vec::new(),
         cgroup,
@@ -81,7 +89,7 @@ pub fn plan(wish: Wish) -> Result<Plan> {
                 Some(_) => "/".into(),
                 None => std::env::current_dir().map_err(Error::io("getcwd"))?.into(),
             })?,
-            terminal: wish.terminal.then(Size::default),
+            terminal: (wish.terminal && has_devpts).then(Size::default),
             ..Process::default()
         },
         id,
@@ -133,9 +141,22 @@ pub fn bytes(text: &str) -> Result<i64> {
     })
 }
 
-fn proc() -> Result<Mount> {
-    let spec = config::Mount::new("/proc", "proc", "proc", &["nosuid", "nodev", "noexec"]);
-    Mount::from_spec(&spec).map_err(|wrong| Error::Config { pointer: wrong.pointer, problem: wrong.problem })
+/// Its own /proc, which the namespaces need, its /dev, and what else was asked for.
+fn file_systems(wish: &Wish) -> Result<Vec<Mount>> {
+    let proc = config::Mount::new("/proc", "proc", "proc", &["nosuid", "nodev", "noexec"]);
+    let dev = if wish.dev { spec::dev() } else { Vec::new() };
+    let mut mounts = std::iter::once(proc)
+        .chain(dev)
+        .map(|spec| Mount::from_spec(&spec))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|wrong| Error::Config { pointer: wrong.pointer, problem: wrong.problem })?;
+    if !wish.mounts.is_empty() {
+        let here = std::env::current_dir().map_err(Error::io("getcwd"))?;
+        for text in &wish.mounts {
+            mounts.push(Mount::from_flag(text, &here)?);
+        }
+    }
+    Ok(mounts)
 }
 
 fn small_environment() -> Vec<OsString> {

@@ -133,6 +133,19 @@ fn mounts() -> Vec<Mount> {
     ]
 }
 
+/// The mounts of the default config that make a /dev, without ids that a small user namespace does not map.
+pub fn dev() -> Vec<Mount> {
+    let mut mounts = mounts();
+    mounts.retain(|mount| mount.destination.starts_with("/dev"));
+    mounts.iter_mut().for_each(keep_to_root);
+    mounts
+}
+
+/// Takes out of its options who else than root owns its files.
+fn keep_to_root(mount: &mut Mount) {
+    mount.options.retain(|option| !option.starts_with("gid=") && !option.starts_with("uid="));
+}
+
 /// A cgroup namespace belongs to them only where the machine knows nothing but version 2: in version 1 the mount of
 /// type `cgroup` shows the container its own groups without one.
 fn namespaces() -> Vec<Namespace> {
@@ -156,7 +169,7 @@ pub fn make_rootless(config: &mut Config) {
     linux.resources = None;
     for mount in &mut config.mounts {
         // Only id 0 is mapped.
-        mount.options.retain(|option| !option.starts_with("gid=") && !option.starts_with("uid="));
+        keep_to_root(mount);
         // sysfs belongs to the network namespace, which stays the host's: only its owner may mount another one.
         if mount.destination == "/sys" {
             *mount = Mount::new("/sys", "none", "/sys", &["rbind", "nosuid", "noexec", "nodev", "ro"]);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Class, OrHarness, fail};
+use crate::furniture::Furniture;
 use crate::rootfs::{Rootfs, temporary};
 use crate::session::{Output, Session};
 use crate::{bundle, cgroup::Cgroups, harness, net};
@@ -18,6 +19,7 @@ pub struct Container {
     init: bool,
     name_only: bool,
     decoys: bool,
+    pub(crate) furniture: Furniture,
 }
 
 impl Container {
@@ -97,7 +99,8 @@ impl Container {
 
         let cgroups = Cgroups::new(net::PROCESSES);
         let state = dir.path().join("state").display().to_string();
-        let mut command = vec![harness::runtime().display().to_string(), "--root".into(), state];
+        let mut command = self.furniture.under.clone();
+        command.extend([harness::runtime().display().to_string(), "--root".into(), state]);
         command.extend(if harness::is_coracle() {
             self.sandbox(&words)
         } else {
@@ -115,6 +118,7 @@ impl Container {
         args.extend(self.hostname.iter().flat_map(|name| ["--hostname".into(), name.clone()]));
         args.extend(self.init.then(|| "--init".to_owned()));
         args.extend(self.env.iter().flat_map(|(name, value)| ["--env".into(), format!("{name}={value}")]));
+        args.extend(self.furniture.flags());
         args.push("--".into());
         args.extend_from_slice(words);
         args
@@ -130,6 +134,7 @@ impl Container {
         env.entry("PATH".into()).or_insert_with(|| "/usr/bin:/bin".into());
         let hostname = self.hostname.as_deref();
         bundle::write(dir, &bundle::Contents { rootfs, hostname, env: &env, args: words, cgroup });
+        self.furniture.add_to(dir);
         ["run", "--bundle", &dir.display().to_string(), "c"].map(String::from).to_vec()
     }
 

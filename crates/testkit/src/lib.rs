@@ -18,6 +18,7 @@ mod cgroup;
 mod command;
 mod container;
 mod failure;
+mod furniture;
 mod harbour;
 mod harness;
 mod leak;
@@ -42,6 +43,7 @@ pub mod prelude {
     pub use crate::bundle::Bundle;
     pub use crate::command::{Done, Running};
     pub use crate::container::Container;
+    pub use crate::furniture::Folder;
     pub use crate::harbour::Harbour;
     pub use crate::lock::Lock;
     pub use crate::net::Outside;

@@ -162,6 +162,12 @@ pub(super) struct Sandbox {
     /// Set a variable of the program's environment
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) env: Vec<OsString>,
+    /// Mount a file system, such as type=tmpfs,destination=/scratch,size=1m or type=bind,source=DIR,destination=/data,ro
+    #[arg(long, value_name = "WORDS", requires = "root")]
+    pub(super) mount: Vec<String>,
+    /// Give it a /dev: the devices that every container has, terminals, shared memory
+    #[arg(long, requires = "root")]
+    pub(super) dev: bool,
     /// Put a reaper before the program, as PID 1
     #[arg(long)]
     pub(super) init: bool,

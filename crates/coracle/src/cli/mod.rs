@@ -158,6 +158,8 @@ fn sandbox(wish: Sandbox) -> Result<Plan> {
         rootfs: wish.root,
         hostname: wish.hostname,
         env: wish.env,
+        mounts: wish.mount,
+        dev: wish.dev,
         reaper: wish.init,
         memory: wish.memory.as_deref().map(sandbox::bytes).transpose()?,
         pids: wish.pids,

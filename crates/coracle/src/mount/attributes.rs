@@ -68,8 +68,16 @@ impl Attributes {
         }
     }
 
+    /// Clears and sets the bits on the mount whose root is `mount`, attached or not, in one call (mount_setattr(2));
+    /// with `recursive` on all mounts below it as well.
+    ///
+    /// The ways of keeping access times are not bits but the values of one field, whose mask is `ATIME`. So who sets
+    /// or clears something in it must clear all of it.
+    ///
+    /// # Errors
+    /// `EINVAL` where that rule is broken or `mount` is not the root of a mount, `EPERM` where one of the bits is
+    /// locked, `ENOSYS` before Linux 5.12.
     fn set_on(self, mount: BorrowedFd<'_>, recursive: bool) -> nix::Result<()> {
-        // The kernel's rule: who changes one of the access time bits says all of them.
         let times = if (self.set | self.clear) & ATIME != 0 { ATIME } else { 0 };
         sys::mount_setattr(mount, recursive, self.set, self.clear | times, 0)
     }

@@ -9,17 +9,17 @@ use nix::mount::MsFlags;
 use nix::sys::stat::{SFlag, fstat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
-use super::{Mount, What, attributes, target};
-use crate::error::Result;
+use super::{Mount, Options, What, attributes, target};
+use crate::error::{Error, Result};
 use crate::path::{self, Last};
 use crate::sys;
 
 /// Copies the mount that `source` is on, from there down. The copy hangs nowhere yet.
 ///
 /// # Errors
-/// Those of open_tree(2).
+/// Those of open_tree(2); `EPERM` for /proc and a source that is none.
 pub(super) fn open(mount: &Mount, source: &Path, recursive: bool) -> Result<OwnedFd> {
-    sys::clone_mount(AT_FDCWD, &path::c_string(source)?, recursive).map_err(|errno| {
+    let copy = sys::clone_mount(AT_FDCWD, &path::c_string(source)?, recursive).map_err(|errno| {
         let cure = if recursive {
             "the source is on an unbindable mount"
         } else {
@@ -29,7 +29,11 @@ pub(super) fn open(mount: &Mount, source: &Path, recursive: bool) -> Result<Owne
             .with_cure(Errno::ENOENT, "make it first, or correct /mounts in config.json")
             .with_cure(Errno::EACCES, "the container's root may not go there")
             .with_cure(Errno::EINVAL, cure)
-    })
+    })?;
+    if mount.destination == Path::new("/proc") {
+        must_be_proc(mount, copy.as_fd())?;
+    }
+    Ok(copy)
 }
 
 /// Opens, before the container's birth, the sources that init could not open as it must. In a user namespace these are
@@ -58,33 +62,36 @@ fn open_source(mount: &Mount, user_namespace: bool) -> Result<Option<OwnedFd>> {
     Ok(Some(copy))
 }
 
-/// Puts `copy`, which hangs nowhere yet, on the place of `mount` in `root`, with the mount's attributes. Where the place
-/// is missing, a directory or an empty file is made, whichever the source is.
+/// Puts `copy`, which hangs nowhere yet, on the place of `mount` in `root`, with the attributes that the mount has until
+/// [`finish`](super::finish). Where the place is missing, a directory or an empty file is made, whichever the source is.
 ///
 /// # Errors
-/// Those of the mount calls; `EINVAL` or `ENOTDIR` where a file meets a directory.
+/// Those of the mount calls; `EINVAL` or `ENOTDIR` where a file meets a directory ([`not_attached`]).
 pub(super) fn attach(root: BorrowedFd<'_>, mount: &Mount, copy: OwnedFd) -> Result<()> {
-    if mount.destination == Path::new("/proc") {
-        must_be_proc(mount, copy.as_fd())?;
-    }
     let target = target::find(root, mount, || kind_of(mount, copy.as_fd()))?;
+    let options = until_finished(mount);
+    attributes::attach(copy.as_fd(), &options, target.fd.as_fd()).map_err(|errno| not_attached(mount, errno))
+}
+
+fn until_finished(mount: &Mount) -> Options {
     let mut options = mount.options.clone();
     if mount.is_finished_later() {
         options.attributes = options.attributes.without(libc::MOUNT_ATTR_RDONLY);
     }
-    attributes::attach(copy.as_fd(), &options, target.fd.as_fd()).map_err(|errno| {
-        mount.refused("attach")(errno)
-            // move_mount's word for it, and mount's.
-            .with_cure(Errno::EINVAL, "one of source and destination is a directory, the other is not")
-            .with_cure(Errno::ENOTDIR, "one of source and destination is a directory, the other is not")
-            .with_cure(Errno::ENOSYS, "options for all mounts below (rro and the like) need Linux 5.12")
-            .with_cure(
-                Errno::EPERM,
-                "in a user namespace, locked attributes of mounts below cannot be taken off",
-            )
-    })
+    options
 }
 
+/// The errno to the attaching of a bind mount, with what to do about it.
+fn not_attached(mount: &Mount, errno: Errno) -> Error {
+    mount.refused("attach")(errno)
+        // move_mount's word for it, and mount's.
+        .with_cure(Errno::EINVAL, "one of source and destination is a directory, the other is not")
+        .with_cure(Errno::ENOTDIR, "one of source and destination is a directory, the other is not")
+        .with_cure(Errno::ENOSYS, "options for all mounts below (rro and the like) need Linux 5.12")
+        .with_cure(Errno::EPERM, "in a user namespace, locked attributes of mounts below cannot be taken off")
+}
+
+/// What is to be at the place of `mount`, so that `source` can be mounted on it.
 fn kind_of(mount: &Mount, source: BorrowedFd<'_>) -> Result<Last> {
     let mode = fstat(source).map_err(mount.refused("fstat of the source"))?.st_mode;
     let directory = SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits()) == SFlag::S_IFDIR;

@@ -30,7 +30,7 @@ pub(super) fn attach(root: BorrowedFd<'_>, mount: &Mount, kind: &CStr, source: &
         mount.refused(format_args!("fsopen {kind:?}"))(errno)
             .with_cure(Errno::ENODEV, "this kernel knows no such file system")
     })?;
-    configure(fs.as_fd(), mount, kind, source, &target)?;
+    configure(fs.as_fd(), mount, source, &options(mount, kind, source, &target)?)?;
     let made = make(fs.as_fd(), mount)?;
     if mount.options.copy_up && kind == c"tmpfs" {
         copy_up::copy(target.fd.as_fd(), made.as_fd()).map_err(mount.refused("tmpcopyup"))?;
@@ -41,36 +41,44 @@ pub(super) fn attach(root: BorrowedFd<'_>, mount: &Mount, kind: &CStr, source: &
     Ok(())
 }
 
-/// Tells the file system its source and options.
-fn configure(fs: BorrowedFd<'_>, mount: &Mount, kind: &CStr, source: &CStr, target: &Target) -> Result<()> {
-    let set = |key: &CStr, value: Option<&CStr>| {
-        sys::fsconfig(fs, key, value).map_err(|errno| {
-            let value = value.map(|value| format!("={}", value.to_string_lossy())).unwrap_or_default();
-            explained(fs, mount, &format!("option {}{value}", key.to_string_lossy()))(errno)
-        })
-    };
-    if !source.is_empty() {
-        set(c"source", Some(source))?;
-    }
+/// What the file system is to be told: the options of `mount`, and before them what follows from the rest of it.
+fn options(mount: &Mount, kind: &CStr, source: &CStr, target: &Target) -> Result<Vec<Datum>> {
+    let mut options = Vec::new();
     // A file system that is made by the container is its own: only the mount is read-only. One on a device would
     // be written to by being mounted (the journal).
     let on_a_device = source.to_bytes().starts_with(b"/") && kind != c"tmpfs";
     if on_a_device && mount.options.attributes.set & libc::MOUNT_ATTR_RDONLY != 0 {
-        set(c"ro", None)?;
+        options.push((c"ro".to_owned(), None));
     }
     // The directory that it covers says who may do what in it, where the options do not.
     if kind == c"tmpfs" && target.existed && !mount.options.has(b"mode") {
         let mode = fstat(&target.fd).map_err(mount.refused("fstat"))?.st_mode & 0o7777;
-        let mode = CString::new(format!("{mode:o}")).unwrap_or_default();
-        set(c"mode", Some(&mode))?;
+        options.push((c"mode".to_owned(), CString::new(format!("{mode:o}")).ok()));
     }
-    mount.options.data.iter().try_for_each(|(key, value)| set(key, value.as_deref()))
+    options.extend_from_slice(&mount.options.data);
+    Ok(options)
 }
 
-/// Makes the file system of `fs`, and a mount of it with the attributes of `mount`. It hangs nowhere yet.
+/// Gives the file system `fs` its source, under the key `source`, and then each of `options`, in their order. Nothing is
+/// said of a source that is empty.
 ///
 /// # Errors
-/// What the file system says.
+/// What the file system says to one of them ([`not_taken`]).
+fn configure(fs: BorrowedFd<'_>, mount: &Mount, source: &CStr, options: &[Datum]) -> Result<()> {
+    let set = |key: &CStr, value: Option<&CStr>| {
+        sys::fsconfig(fs, key, value).map_err(not_taken(fs, mount, key, value))
+    };
+    if !source.is_empty() {
+        set(c"source", Some(source))?;
+    }
+    options.iter().try_for_each(|(key, value)| set(key, value.as_deref()))
+}
+
+/// Makes the file system of `fs`, and a mount of it with the attributes of `mount`. It hangs nowhere yet, and is the
+/// caller's. A mount that [`finish`](super::finish) makes read-only is not read-only before.
+///
+/// # Errors
+/// What the file system says ([`explained`]).
 fn make(fs: BorrowedFd<'_>, mount: &Mount) -> Result<OwnedFd> {
     sys::fsconfig_create(fs).map_err(explained(fs, mount, "fsconfig create"))?;
     let late = if mount.is_finished_later() { libc::MOUNT_ATTR_RDONLY } else { 0 };
@@ -108,6 +116,18 @@ fn by_path(
 
 fn of_propagation(mount: &Mount) -> Options {
     Options { propagation: mount.options.propagation.clone(), ..Options::default() }
+}
+
+/// The errno to an option that the file system does not take, with the option and the file system's own words.
+fn not_taken(
+    fs: BorrowedFd<'_>,
+    mount: &Mount,
+    key: &CStr,
+    value: Option<&CStr>,
+) -> impl FnOnce(Errno) -> Error {
+    let value = value.map(|value| format!("={}", value.to_string_lossy())).unwrap_or_default();
+    let call = format!("option {}{value}", key.to_string_lossy());
+    move |errno| explained(fs, mount, &call)(errno)
 }
 
 /// As [`Mount::refused`], with the file system's own words, which it leaves to be read from its descriptor: such as

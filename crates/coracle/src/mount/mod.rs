@@ -5,6 +5,7 @@ mod bind;
 mod cgroup;
 mod copy_up;
 mod filesystem;
+mod flag;
 mod options;
 mod remount;
 mod target;

@@ -92,7 +92,7 @@ pub(super) fn find(root: BorrowedFd<'_>, mount: &Mount, last: impl Fn() -> Resul
         other => (other, true),
     };
     let fd = fd.map_err(|error| error.with_cure(Errno::EROFS, UNMADE))?;
-    not_into_proc(root, mount, fd.as_fd())?;
+    check_place(root, mount, fd.as_fd())?;
     Ok(Target { fd, existed })
 }
 
@@ -103,8 +103,13 @@ fn needs_a_real_directory(mount: &Mount) -> bool {
     mount.is_new(c"proc") || mount.is_new(c"sysfs") || mount.destination == Path::new("/proc")
 }
 
-/// Refuses a place in /proc that the words of the destination did not tell.
-fn not_into_proc(root: BorrowedFd<'_>, mount: &Mount, place: BorrowedFd<'_>) -> Result<()> {
+/// Checks where symlinks have led `mount`, by what the kernel says of the open `place` ([`whereabouts`]), not by words. It
+/// must be below `root`. It may be in the /proc of `root` only if the destination itself begins with /proc: those [`check`]
+/// has seen.
+///
+/// # Errors
+/// `EPERM` for a place in /proc, `EXDEV` for one outside of the root filesystem.
+fn check_place(root: BorrowedFd<'_>, mount: &Mount, place: BorrowedFd<'_>) -> Result<()> {
     let (root, place) = (whereabouts(root)?, whereabouts(place)?);
     match place.strip_prefix(&root).map(|inside| inside.strip_prefix("proc")) {
         // What may be covered may lead on: /proc/net is a symlink to /proc/self/net.
@@ -116,6 +121,7 @@ fn not_into_proc(root: BorrowedFd<'_>, mount: &Mount, place: BorrowedFd<'_>) -> 
     }
 }
 
+/// The path of an open file or directory, as we see it.
 fn whereabouts(fd: BorrowedFd<'_>) -> Result<PathBuf> {
     let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
     readlink(link.as_str()).map(PathBuf::from).map_err(Error::refused(format!("readlink {link}")))

@@ -5,6 +5,7 @@
 mod common;
 mod linux;
 mod process;
+mod sandbox;
 mod text;
 mod world;
 
@@ -14,6 +15,7 @@ use std::process::Command;
 use common::{Bundle, Leaks, fresh_id};
 use linux::*;
 use process::*;
+use sandbox::*;
 use serde_json::{Value, json};
 use text::*;
 use world::*;
@@ -33,6 +35,7 @@ testkit::suite! { "bad_input",
         each_wrong_mapping_is_named_by_its_pointer(userns),
         each_wrong_device_path_and_group_is_named_by_its_pointer(userns),
         what_is_not_done_is_refused_by_name(userns),
+        each_wrong_mount_of_a_sandbox_is_told(userns),
         each_wrong_id_is_told_by_the_rule_it_breaks(userns),
         what_only_the_container_can_tell_leaves_nothing(userns),
         a_limit_that_this_machine_does_not_have_leaves_nothing(root),
