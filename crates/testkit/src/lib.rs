@@ -22,6 +22,7 @@ mod harbour;
 mod harness;
 mod leak;
 mod lines;
+mod look;
 mod net;
 mod rootfs;
 mod session;
@@ -41,6 +42,7 @@ pub mod prelude {
     pub use crate::command::{Done, Running};
     pub use crate::container::Container;
     pub use crate::harbour::Harbour;
+    pub use crate::look::Look;
     pub use crate::net::Outside;
     pub use crate::rootfs::{Canary, Rootfs};
     pub use crate::session::{Output, Program, Session};
