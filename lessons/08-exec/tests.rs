@@ -17,8 +17,10 @@ testkit::lesson! { 8,
     red exec_tells_why_its_program_cannot_run,
     red a_detached_exec_ends_when_its_program_runs,
     guard the_status_of_its_program_is_that_of_exec,
+    guard nobody_is_left_of_the_way_in,
     red(root) it_is_the_user_that_was_asked_for,
     red a_user_that_is_half_understood_is_nobody,
+    red a_user_is_digits_and_nothing_else,
     red it_has_a_capability_more_where_one_was_added,
     red a_capability_that_does_not_exist_is_refused,
     guard a_capability_that_is_added_is_not_handed_on,
@@ -170,7 +172,7 @@ fn it_is_in_the_control_group_of_the_container() {
         of_init.lines().filter(|line| !session.lines().any(|other| other == *line)).collect();
     assert!(
         missed.is_empty(),
-        "no limit of these control groups of the container holds the session: {missed:#?}"
+        "the session is not in these control groups of init: their limits miss it: {missed:#?}"
     );
     exec.finish();
     harbour.finish();
@@ -279,6 +281,21 @@ fn the_status_of_its_program_is_that_of_exec() {
     harbour.finish();
 }
 
+fn nobody_is_left_of_the_way_in() {
+    let harbour = Harbour::new();
+    let bundle = waiting(&harbour);
+    running(&harbour, &bundle);
+    let exec = staying(&harbour);
+    let children = exec.children();
+    assert_eq!(
+        children.len(),
+        1,
+        "exec has another child than the session, one that nobody buries: {children:?}"
+    );
+    exec.finish();
+    harbour.finish();
+}
+
 fn it_is_the_user_that_was_asked_for() {
     let harbour = Harbour::new();
     let bundle = waiting(&harbour);
@@ -293,18 +310,32 @@ fn it_is_the_user_that_was_asked_for() {
     harbour.finish();
 }
 
+#[track_caller]
+fn refused_user(harbour: &Harbour, user: &str) {
+    let done = run(harbour, &["--user", user], &["/probe"]);
+    let got = done.stdout.lines().next().map(|_| done.report().uid);
+    assert_eq!(got, None, "--user {user:?} is no number, and a session runs as this user id");
+}
+
 /// What crun's CVE-2026-30892 was: a text that was half understood became root.
 fn a_user_that_is_half_understood_is_nobody() {
     let harbour = Harbour::new();
     let bundle = waiting(&harbour);
     running(&harbour, &bundle);
     for user in ["root", "0:", "0:x", "0x0", " 0", "0:0:0"] {
-        let done = run(&harbour, &["--user", user], &["/probe"]);
-        let got = done.stdout.lines().next().map(|_| done.report().uid);
-        assert_eq!(got, None, "--user {user:?} is no number, and a session runs as this user id");
+        refused_user(&harbour, user);
     }
     let session = run(&harbour, &["--user", "0:0"], &["/probe"]).report();
     assert_eq!((session.uid, session.gid), (0, 0), "--user 0:0 is somebody else");
+    harbour.finish();
+}
+
+/// Rust's parse() takes a sign.
+fn a_user_is_digits_and_nothing_else() {
+    let harbour = Harbour::new();
+    let bundle = waiting(&harbour);
+    running(&harbour, &bundle);
+    ["+0", "0:+0"].iter().for_each(|user| refused_user(&harbour, user));
     harbour.finish();
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::Running;
 use crate::failure::OrHarness;
-use crate::session::{Program, first_child};
+use crate::session::Program;
 
 /// What stays the same of a process that nobody touches, and that waits.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,8 +39,20 @@ impl Program {
 }
 
 impl Running {
-    /// The process that this exec has made, seen from the real host. To be asked once its program has reported.
+    /// The children of the runtime's process, seen from the real host: the dead ones that it has not buried among them.
+    pub fn children(&self) -> Vec<Program> {
+        let runtime = Path::new("/proc").join(self.pid().to_string());
+        let threads = std::fs::read_dir(runtime.join("task")).or_harness("list its threads").flatten();
+        let texts = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")));
+        let numbers = texts.flatten().collect::<String>();
+        numbers.split_whitespace().filter_map(|pid| Some(Program { pid: pid.parse().ok()? })).collect()
+    }
+
+    /// The process that this exec has made, seen from the real host: its youngest child. To be asked once its program has
+    /// reported.
+    #[track_caller]
     pub fn session(&self) -> Program {
-        Program { pid: first_child(self.pid()) }
+        let youngest = self.children().into_iter().max_by_key(|child| child.pid);
+        youngest.unwrap_or_else(|| panic!("exec has no child: the session is somebody else's"))
     }
 }

@@ -70,7 +70,7 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
     let held = signal::hold()?;
     let (ours, theirs) = channel::pair()?;
     let born = explain
-        .step(&explain::CLONE, || give_birth(&state, &process, manner, &held, theirs, &ours, explain))?;
+        .step(&explain::BEAR, || give_birth(&state, &process, manner, &held, theirs, &ours, explain))?;
     let mut talk = Talk { channel: &ours, held: &held, manner, terminal: None };
     accompany(&mut talk).inspect_err(|_| born.bury())?;
     if let Some(path) = &manner.pid_file {
