@@ -78,12 +78,15 @@ fn refused(flags: CloneFlags, errno: Errno) -> Error {
         .with_cure(Errno::EBUSY, "its control group may hold no processes: choose another /linux/cgroupsPath")
 }
 
-/// Gives birth by way of a middle process: it is born where we are, goes with `enter` to where we could not come back from,
-/// gives birth to a sibling of its own there (clone3(2), CLONE_PARENT: so the new process is our child), and ends. `flags`
-/// are those of the second birth.
+/// Gives birth by way of a middle process, in three steps. The middle one is born where we are, in the control group of
+/// `cgroup`. It goes with `enter` to where we could not come back from, and gives birth there, with `flags`, to a sibling of
+/// its own (clone3(2), CLONE_PARENT: so the new process is our child, and not an orphan), which goes on with `life`. It says
+/// `Born` on `theirs`, with the sibling's number and pidfd, and ends; where something fails, it says `Failed`. We hear that
+/// on `ours`, and take the middle one's end, before we return the sibling.
 ///
 /// # Errors
-/// Those of `enter`, and as [`give`].
+/// [`Error::Init`] with what the middle one says has failed; [`Error::InitDied`] where it ends without a word; as
+/// [`give`].
 pub fn through(
     flags: CloneFlags,
     cgroup: Option<BorrowedFd<'_>>,
@@ -92,27 +95,16 @@ pub fn through(
     enter: impl FnOnce(&Channel) -> Result<()>,
     life: impl FnOnce(Channel),
 ) -> Result<Born> {
-    let middle = match sys::clone3(CloneFlags::empty(), cgroup) {
-        Ok(Cloned::Parent { pidfd, .. }) => pidfd,
-        Ok(Cloned::Child) => match enter(&theirs).and_then(|()| give_sibling(flags, &theirs)) {
-            Ok(Cloned::Parent { .. }) => sys::exit_now(0),
-            Ok(Cloned::Child) => {
-                life(theirs);
-                sys::exit_now(0)
-            }
-            Err(error) => {
-                // Where nobody listens any more, there is nobody to tell.
-                let _ = theirs.send(&Message::Failed(error.into()));
-                sys::exit_now(1)
-            }
-        },
-        Err(errno) => return Err(refused(CloneFlags::empty(), errno)),
-    };
-    drop(theirs);
+    let middle = clone(CloneFlags::empty(), cgroup, theirs, |channel| {
+        match enter(&channel).and_then(|()| give_sibling(flags, &channel)) {
+            Ok(Cloned::Parent { .. }) => {}
+            Ok(Cloned::Child) => life(channel),
+            // Where nobody listens any more, there is nobody to tell.
+            Err(error) => drop(channel.send(&Message::Failed(error.into()))),
+        }
+    })?;
     let word = ours.receive_with();
-    // It ends by itself, and at once.
-    sys::wait_until_ended(middle.as_fd()).map_err(Error::refused("poll"))?;
-    sys::wait(Whose::Pidfd(middle.as_fd())).map_err(Error::refused("waitid"))?;
+    middle.reap()?;
     match word? {
         Some((Message::Born(pid), Some(pidfd))) => Ok(Born { pid: Pid::from_raw(pid), pidfd }),
         Some((Message::Failed(failure), _)) => Err(Error::Init(failure)),
@@ -130,11 +122,19 @@ fn give_sibling(flags: CloneFlags, channel: &Channel) -> Result<Cloned> {
 }
 
 impl Born {
+    /// Waits until it ends by itself, and takes its end.
+    ///
+    /// # Errors
+    /// Those of poll(2) and waitid(2).
+    pub fn reap(&self) -> Result<()> {
+        sys::wait_until_ended(self.pidfd.as_fd()).map_err(Error::refused("poll"))?;
+        sys::wait(Whose::Pidfd(self.pidfd.as_fd())).map(drop).map_err(Error::refused("waitid"))
+    }
+
     /// Kills and buries it. Where it is the PID 1 of a namespace, the kernel kills all that are in it as well.
     pub fn bury(&self) {
         // It may have ended by itself.
         let _ = sys::pidfd_send_signal(self.pidfd.as_fd(), libc::SIGKILL);
-        let _ = sys::wait_until_ended(self.pidfd.as_fd());
-        let _ = sys::wait(Whose::Pidfd(self.pidfd.as_fd()));
+        let _ = self.reap();
     }
 }

@@ -153,6 +153,9 @@ steps! {
     GO_ON: "start the program",
         "the word goes by the channel, which closes by itself when execve works",
         "sendmsg, recvmsg", "libcontainer/container_linux.go, exec and handleFifoResult";
+    BEAR: "give birth to the session",
+        "nobody changes their own PID namespace: a middle process goes into the container, and is a parent there",
+        "clone3 (twice)", "libcontainer/nsenter/nsexec.c, stages 1 and 2";
     ENTER: "enter the container",
         "one call joins all namespaces of its init",
         "setns", "libcontainer/nsenter/nsexec.c, join_namespaces";

@@ -24,6 +24,7 @@ mod harness;
 mod leak;
 mod lines;
 mod lock;
+mod look;
 mod net;
 mod rootfs;
 mod session;
@@ -46,6 +47,7 @@ pub mod prelude {
     pub use crate::furniture::Folder;
     pub use crate::harbour::Harbour;
     pub use crate::lock::Lock;
+    pub use crate::look::Look;
     pub use crate::net::Outside;
     pub use crate::rootfs::{Canary, Rootfs};
     pub use crate::session::{Output, Program, Session};

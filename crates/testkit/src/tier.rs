@@ -47,6 +47,7 @@ fn ask(name: &str) -> Result<(), Missing> {
         "cgroup" => cgroup(),
         "root" => root(),
         "strace" => strace(),
+        "nsenter" => nsenter(),
         "engine" => engine(),
         "vm" => vm(),
         "busybox" => busybox(),
@@ -128,6 +129,14 @@ pub fn root() -> Result<(), Missing> {
 /// What is missing.
 pub fn strace() -> Result<(), Missing> {
     tried(Command::new("strace").args(["-o", "/dev/null", "true"]), "strace", "install the package strace")
+}
+
+/// nsenter of util-linux, to compare with.
+///
+/// # Errors
+/// What is missing.
+pub fn nsenter() -> Result<(), Missing> {
+    tried(Command::new("nsenter").arg("--version"), "nsenter", "install the package util-linux")
 }
 
 /// A container engine.

@@ -70,13 +70,13 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
     let held = signal::hold()?;
     let (ours, theirs) = channel::pair()?;
     let born = explain
-        .step(&explain::CLONE, || give_birth(&state, &process, manner, &held, theirs, &ours, explain))?;
-    let session = accompany(manner, &held, &ours);
-    let terminal = session.inspect_err(|_| born.bury())?;
+        .step(&explain::BEAR, || give_birth(&state, &process, manner, &held, theirs, &ours, explain))?;
+    let mut talk = Talk { channel: &ours, held: &held, manner, terminal: None };
+    accompany(&mut talk).inspect_err(|_| born.bury())?;
     if let Some(path) = &manner.pid_file {
         pid_file::write(path, born.pid).inspect_err(|_| born.bury())?;
     }
-    if manner.detach { Ok(0) } else { exit::of_child(born.pidfd.as_fd(), terminal, &held, explain) }
+    if manner.detach { Ok(0) } else { exit::of_child(born.pidfd.as_fd(), talk.terminal, &held, explain) }
 }
 
 /// What is known of the container `id` of `dir`, if it is one to go into: one that runs; a paused one only where
@@ -138,27 +138,47 @@ pub fn join(pidfd: BorrowedFd<'_>, kinds: &[Kind]) -> Result<()> {
     })
 }
 
-/// Says `Go` to the session on `channel`; then waits for its words ([`Channel::next`]): a
-/// `Terminal`, whose descriptor goes to the console socket or, without one, is returned; `Ready`; and after that the
-/// end of the channel, which is close-on-exec: the program runs.
+/// Says `Go` to the session, then waits for its words ([`Talk::next`]): `Ready`, and after that the end of the channel. Its
+/// end of it is close-on-exec: so the kernel itself tells us that execve(2) has succeeded, and the program runs.
 ///
 /// # Errors
-/// [`Error::Init`] with what the session says has failed; [`Error::InitDied`] where it ends before it is ready.
-fn accompany(manner: &Manner, held: &Held, channel: &Channel) -> Result<Option<OwnedFd>> {
-    channel.send(&Message::Go)?;
-    let (mut terminal, mut ready) = (None, false);
+/// [`Error::Init`] with what the session says has failed, before `Ready` or after it; [`Error::InitDied`] where it ends
+/// before it is ready.
+fn accompany(talk: &mut Talk<'_>) -> Result<()> {
+    talk.channel.send(&Message::Go)?;
+    let mut ready = false;
     loop {
-        match channel.next(held)? {
-            Some((Message::Terminal, Some(master))) => match &manner.console_socket {
-                Some(socket) => console::send(socket, master.as_fd())?,
-                None => terminal = Some(master),
-            },
-            Some((Message::Ready, _)) => ready = true,
-            Some((Message::Failed(failure), _)) => return Err(Error::Init(failure)),
-            // Its end of the channel is close-on-exec: the kernel itself tells us that the program runs.
-            None if ready => return Ok(terminal),
+        match talk.next()? {
+            Some(Message::Ready) => ready = true,
+            Some(Message::Failed(failure)) => return Err(Error::Init(failure)),
+            None if ready => return Ok(()),
             Some(_) | None => return Err(Error::InitDied),
         }
+    }
+}
+
+/// The runtime's side of the conversation with the session.
+struct Talk<'a> {
+    channel: &'a Channel,
+    held: &'a Held,
+    manner: &'a Manner,
+    /// The other end of the session's terminal, where it is ours to keep.
+    terminal: Option<OwnedFd>,
+}
+
+impl Talk<'_> {
+    /// The session's next word but `Terminal`, whose descriptor goes to the console socket or is kept; `None` at the end
+    /// of the channel.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]; those of [`Channel::next`] and [`console::send`].
+    fn next(&mut self) -> Result<Option<Message>> {
+        match (self.channel.next(self.held)?, &self.manner.console_socket) {
+            (Some((Message::Terminal, Some(master))), Some(socket)) => console::send(socket, master.as_fd())?,
+            (Some((Message::Terminal, Some(master))), None) => self.terminal = Some(master),
+            (word, _) => return Ok(word.map(|(message, _)| message)),
+        }
+        self.next()
     }
 }
 

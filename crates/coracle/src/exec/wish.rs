@@ -81,6 +81,12 @@ impl Wish {
         Ok(())
     }
 
+    /// Makes `user` the one that is asked for: user and group by `UID` or `UID:GID` (without a group, it stays as it is),
+    /// and the additional groups beside those that it has. Numbers and nothing else, for the container's /etc/passwd is
+    /// its own, and what is half understood becomes somebody else (crun's CVE-2026-30892).
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for any other text.
     fn identify(&self, user: &mut User) -> Result<()> {
         if let Some(text) = &self.user {
             let (uid, gid) = parse_user(text)?;
@@ -112,12 +118,7 @@ impl Wish {
     }
 }
 
-/// `UID` or `UID:GID`, numbers and nothing else: what is half understood becomes somebody else (crun's
-/// CVE-2026-30892).
-///
-/// # Errors
-/// [`Error::Usage`].
-pub(super) fn parse_user(text: &str) -> Result<(u32, Option<u32>)> {
+fn parse_user(text: &str) -> Result<(u32, Option<u32>)> {
     let fail =
         || Error::Usage { problem: format!("--user {text}: give a user's number, or two as in 1000:1000") };
     let number = |text: &str| {
