@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Class, OrHarness, fail};
+use crate::limit::Limits;
 use crate::rootfs::{Rootfs, temporary};
 use crate::session::{Output, Session};
 use crate::{bundle, cgroup::Cgroups, harness, net};
@@ -18,6 +19,7 @@ pub struct Container {
     init: bool,
     name_only: bool,
     decoys: bool,
+    pub(crate) limits: Limits,
 }
 
 impl Container {
@@ -99,7 +101,7 @@ impl Container {
         let state = dir.path().join("state").display().to_string();
         let mut command = vec![harness::runtime().display().to_string(), "--root".into(), state];
         command.extend(if harness::is_coracle() {
-            self.sandbox(&words)
+            self.sandbox(&words, &cgroups.name)
         } else {
             self.run_bundle(dir.path(), &words, &cgroups.name)
         });
@@ -107,13 +109,14 @@ impl Container {
     }
 
     /// Our own runtime takes a container from flags.
-    fn sandbox(&self, words: &[String]) -> Vec<String> {
+    fn sandbox(&self, words: &[String], cgroup: &str) -> Vec<String> {
         let mut args = vec!["sandbox".to_owned()];
         args.extend(
             self.rootfs.iter().flat_map(|rootfs| ["--root".into(), rootfs.path().display().to_string()]),
         );
         args.extend(self.hostname.iter().flat_map(|name| ["--hostname".into(), name.clone()]));
         args.extend(self.init.then(|| "--init".to_owned()));
+        args.extend(self.limits.flags(cgroup));
         args.extend(self.env.iter().flat_map(|(name, value)| ["--env".into(), format!("{name}={value}")]));
         args.push("--".into());
         args.extend_from_slice(words);
@@ -130,6 +133,7 @@ impl Container {
         env.entry("PATH".into()).or_insert_with(|| "/usr/bin:/bin".into());
         let hostname = self.hostname.as_deref();
         bundle::write(dir, &bundle::Contents { rootfs, hostname, env: &env, args: words, cgroup });
+        bundle::edit(dir, |config| self.limits.write(config));
         ["run", "--bundle", &dir.display().to_string(), "c"].map(String::from).to_vec()
     }
 
