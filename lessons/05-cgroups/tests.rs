@@ -33,7 +33,7 @@ fn it_is_in_a_control_group_of_its_own() {
     let own = format!(":/{run}/c");
     let elsewhere: Vec<_> = inside.iter().filter(|line| !line.ends_with(&own)).collect();
     let known = session.cgroups().len() == inside.len() - elsewhere.len();
-    assert!(known, "its control group is there, but it is not in it: /proc/PID/cgroup says {elsewhere:#?}");
+    assert!(known, "its control group is there, but it is not in it: /proc/PID/cgroup says {elsewhere:?}");
     session.finish();
 }
 
@@ -112,7 +112,7 @@ fn it_sees_its_own_control_group_as_the_root() {
     let groups = run.report().cgroup;
     assert!(!groups.is_empty(), "/proc/self/cgroup is empty inside");
     let above: Vec<_> = groups.into_iter().map(|group| group.path).filter(|path| path != "/").collect();
-    assert!(above.is_empty(), "it sees where its control group is on the host: {above:#?}");
+    assert!(above.is_empty(), "it sees where its control group is on the host: {above:?}");
 }
 
 /// Its hierarchy is one, and its files have other names.
