@@ -10,7 +10,7 @@ use course::Lesson;
 
 use crate::Book;
 use crate::source::{Contract, Found};
-use crate::testlist::{self, Test};
+use crate::testlist::{self, Kind, Test};
 
 /// An item with its whole source, under the name of its file.
 pub(crate) fn item(found: &Found) -> String {
@@ -141,14 +141,18 @@ fn tier(name: &str) -> String {
 /// The tests of a lesson as sentences.
 pub(crate) fn tests(book: &Book<'_>, lesson: &Lesson) -> Result<String> {
     let mut list = String::from("<div class=\"tests\">\n\n");
-    for test in testlist::read(book.course, lesson)? {
-        let Test { kind, tier, docs, .. } = &test;
+    let tests = testlist::read(book.course, lesson)?;
+    for test in &tests {
+        let Test { kind, tier, docs, .. } = test;
         let needs = tier.as_ref().map(|tier| format!(" (needs {tier})")).unwrap_or_default();
         let docs = if docs.is_empty() { String::new() } else { format!("\\\n  {docs}") };
         let (sentence, name) = (escape(&test.sentence()), &test.name);
         writeln!(list, "- <span class=\"{kind}\">{kind}</span> {sentence}{needs}{docs}\\\n  `{name}`")?;
     }
     list += "\n</div>\n\nA *red* test fails until its capability is there. A *guard* may be green already, and must stay so.\n";
+    if tests.iter().any(|test| test.kind == Kind::Plain) {
+        list += "A *plain* one repeats the others elsewhere.\n";
+    }
     Ok(list)
 }
 

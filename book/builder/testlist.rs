@@ -14,6 +14,7 @@ use syn::{Ident, Item, LitInt, Token, parenthesized};
 pub(crate) enum Kind {
     Red,
     Guard,
+    Plain,
 }
 
 impl fmt::Display for Kind {
@@ -21,6 +22,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Kind::Red => "red",
             Kind::Guard => "guard",
+            Kind::Plain => "plain",
         })
     }
 }
@@ -122,7 +124,8 @@ impl Parse for Entry {
         let kind = match word.to_string().as_str() {
             "red" => Kind::Red,
             "guard" => Kind::Guard,
-            _ => return Err(syn::Error::new(word.span(), "`red` or `guard` expected")),
+            "plain" => Kind::Plain,
+            _ => return Err(syn::Error::new(word.span(), "`red`, `guard` or `plain` expected")),
         };
         let mut tier = None;
         if input.peek(syn::token::Paren) {

@@ -49,15 +49,20 @@ pub struct Wish {
     pub command: Vec<OsString>,
 }
 
-/// Makes the plan: new namespaces of every kind that isolates, and a user namespace where the caller is no root.
+/// Makes the plan: new namespaces of every kind that isolates, a user namespace where the caller is no root, and a cgroup
+/// namespace where the container has a control group.
 /// With a root filesystem, the program gets its own /proc and a small environment; without, the caller's.
 ///
 /// # Errors
 /// Where the root filesystem is no directory, a text has a NUL byte in it, or a mount is not written as it should be.
 pub fn plan(wish: Wish) -> Result<Plan> {
     let privileged = mapping::is_privileged();
+    let id = unique_id();
+    let cgroup = control_group(&wish, &id)?;
     let mut kinds = vec![Kind::Pid, Kind::Mount, Kind::Uts, Kind::Ipc, Kind::Network];
     kinds.extend((!privileged).then_some(Kind::User));
+    // What is no group of its own is no root of its own either.
+    kinds.extend(cgroup.as_ref().map(|_| Kind::Cgroup));
     let rootfs = wish.rootfs.as_deref().map(rootfs::directory).transpose()?;
     let inherited = if rootfs.is_some() { small_environment() } else { environment() };
     let mounts = if rootfs.is_some() { file_systems(&wish)? } else { Vec::new() };
@@ -65,8 +70,6 @@ pub fn plan(wish: Wish) -> Result<Plan> {
     // A terminal of its own needs a devpts: the host's where it has the host's tree, else one of its own.
     let has_devpts =
         rootfs.is_none() || mounts.iter().any(|mount| mount.destination == Path::new("/dev/pts"));
-    let id = unique_id();
-    let cgroup = control_group(&wish, &id)?;
     Ok(Plan {
         bundle: PathBuf::new(),
         config: Vec::new(),

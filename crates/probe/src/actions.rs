@@ -118,7 +118,8 @@ pub(crate) fn alloc(megabytes: usize) -> Did {
     told("alloc", outcome.map(|()| Did { value: i64::try_from(megabytes).ok(), ..Did::default() }))
 }
 
-fn fill(megabytes: usize) -> Option<()> {
+/// `None` where it was not to be had.
+pub(crate) fn fill(megabytes: usize) -> Option<()> {
     static CHUNK: [u8; 1 << 16] = [1; 1 << 16];
     let bytes = megabytes.checked_mul(1 << 20)?;
     let mut memory = Vec::new();

@@ -25,6 +25,7 @@ Reports the world it sees as one line of JSON. With an action it does one thing 
   mount TYPE TARGET   mount a file system
   fork N              have N children at once
   alloc MB            write to that many megabytes of memory
+  hog MB              have a child do that, tell how it ended, then wait until stdin is at its end
   syscall NR [ARG...] make a system call by number, with up to six numbers
   escape CANARY       the classic escape from a chroot: try to read that file outside
   sleep SECONDS       sleep, then report
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     Mount(String, PathBuf),
     Fork(u64),
     Alloc(usize),
+    Hog(usize),
     Syscall(i64, [i64; 6]),
     Escape(PathBuf),
     Sleep(Duration),
@@ -70,6 +72,7 @@ impl Command {
             ("mount", [fstype, target]) => Command::Mount(parse(fstype)?, target.into()),
             ("fork", [count]) => Command::Fork(parse(count)?),
             ("alloc", [megabytes]) => Command::Alloc(parse(megabytes)?),
+            ("hog", [megabytes]) => Command::Hog(parse(megabytes)?),
             ("syscall", [number, args @ ..]) => Command::Syscall(integer(number)?, integers(args)?),
             ("escape", [canary]) => Command::Escape(canary.into()),
             ("sleep", [seconds]) => Command::Sleep(Duration::try_from_secs_f64(parse(seconds)?).ok()?),

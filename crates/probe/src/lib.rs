@@ -6,6 +6,7 @@
 
 mod actions;
 mod command;
+mod hog;
 mod mountinfo;
 mod report;
 mod sys;
@@ -56,6 +57,10 @@ pub fn main() -> ExitCode {
         Command::Mount(fstype, target) => report(actions::mount(&fstype, &target)),
         Command::Fork(count) => report(actions::fork(count)),
         Command::Alloc(megabytes) => report(actions::alloc(megabytes)),
+        Command::Hog(megabytes) => {
+            report(hog::hog(megabytes));
+            wait_for_end_of_input();
+        }
         Command::Syscall(number, args) => report(actions::syscall(number, args)),
         Command::Escape(canary) => report(actions::escape(&canary)),
         Command::Sleep(time) => report(actions::sleep(time)),

@@ -102,9 +102,10 @@ pub struct Did {
     pub ok: bool,
     /// The error's name (`EPERM`), if the kernel refused.
     pub errno: Option<String>,
-    /// What was read, or which step failed.
+    /// What was read, which step failed, or which signal killed the child.
     pub detail: Option<String>,
-    /// `syscall`: the value returned. `fork`: how many children lived at once. `alloc`: megabytes that were written to.
+    /// `syscall`: the value returned. `fork`: how many children lived at once. `alloc`, `hog`:
+    /// megabytes that were written to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<i64>,
     /// `orphan`: whether PID 1 reaped it within two seconds.

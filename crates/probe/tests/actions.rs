@@ -57,6 +57,7 @@ tests! {
     fork_has_its_children_at_once_and_leaves_none,
     fork_tells_how_far_it_came needs(user),
     alloc_within_a_limit_and_beyond_it,
+    hog_tells_what_became_of_its_child,
     syscall_tells_what_it_returned,
     escape_succeeds_from_a_chroot needs(user),
     escape_fails_where_the_old_root_is_gone needs(mounts, pivot_root),
@@ -182,6 +183,14 @@ fn alloc_within_a_limit_and_beyond_it() {
     let within = did(&["alloc", "8"]);
     assert_eq!((within.ok, within.value), (true, Some(8)));
     let script = "ulimit -v 40000; exec \"$0\" alloc 100";
+    let beyond = report(common::shell(script).assert().success()).did.unwrap();
+    assert_eq!(refused(&beyond), (false, "ENOMEM"));
+}
+
+fn hog_tells_what_became_of_its_child() {
+    let within = did(&["hog", "8"]);
+    assert_eq!((within.ok, within.value), (true, Some(8)));
+    let script = "ulimit -v 40000; exec \"$0\" hog 100";
     let beyond = report(common::shell(script).assert().success()).did.unwrap();
     assert_eq!(refused(&beyond), (false, "ENOMEM"));
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::failure::OrHarness;
+use crate::limit::GROUP;
 use crate::rootfs::{Rootfs, temporary};
 use crate::session::{SOON, parse};
 use crate::within;
@@ -39,7 +40,7 @@ pub(crate) fn write(folder: &Path, contents: &Contents<'_>) {
             "namespaces": [
                 { "type": "pid" }, { "type": "mount" }, { "type": "uts" }, { "type": "ipc" }, { "type": "network" },
             ],
-            "cgroupsPath": format!("/{}/c", contents.cgroup),
+            "cgroupsPath": format!("/{}/{GROUP}", contents.cgroup),
         },
     });
     if contents.hostname.is_none() {
@@ -49,6 +50,18 @@ pub(crate) fn write(folder: &Path, contents: &Contents<'_>) {
         config["linux"]["cgroupsPath"] = Value::Null;
     }
     std::fs::write(folder.join(CONFIG), config.to_string()).or_harness("write config.json");
+}
+
+/// Changes the `config.json` in `folder`.
+pub(crate) fn edit(folder: &Path, change: impl FnOnce(&mut Value)) {
+    let mut config = read(folder);
+    change(&mut config);
+    std::fs::write(folder.join(CONFIG), config.to_string()).or_harness("write config.json");
+}
+
+fn read(folder: &Path) -> Value {
+    let text = std::fs::read(folder.join(CONFIG)).or_harness("read config.json");
+    serde_json::from_slice(&text).or_harness("read config.json")
 }
 
 /// Ours leaves the program all that it has, so the others should as well: the tests mount and change roots.
@@ -105,15 +118,12 @@ impl Bundle {
 
     /// Its config.
     pub fn config(&self) -> Value {
-        let text = std::fs::read(self.path().join(CONFIG)).or_harness("read config.json");
-        serde_json::from_slice(&text).or_harness("read config.json")
+        read(self.path())
     }
 
     /// Changes its config.
     pub fn edit(&self, change: impl FnOnce(&mut Value)) -> &Bundle {
-        let mut config = self.config();
-        change(&mut config);
-        std::fs::write(self.path().join(CONFIG), config.to_string()).or_harness("write config.json");
+        edit(self.path(), change);
         self
     }
 

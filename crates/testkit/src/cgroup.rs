@@ -9,6 +9,7 @@ use probe::Mount;
 
 use crate::failure::{Class, fail};
 use crate::leak::GONE;
+use crate::vm::patient;
 
 const PREFIX: &str = "coracle-test-";
 
@@ -46,6 +47,14 @@ impl Cgroups {
                     let _ = std::fs::write(folder.join(file), value);
                 }
             }
+            // What is swapped out does not count, so a limit on memory would bite on some machines only. The groups below
+            // are bound by the first, and begin with the second's value.
+            for file in ["memory.swap.max", "memory.swappiness"] {
+                let file = folder.join(file);
+                if file.exists() {
+                    let _ = std::fs::write(file, "0");
+                }
+            }
             groups.bound(&folder, processes);
             groups.folders.push(folder);
         }
@@ -78,7 +87,7 @@ impl Cgroups {
 
     /// Removes what can be removed. The kernel lets go of a cgroup a moment after its last process has been buried.
     fn try_remove(&mut self) {
-        let end = Instant::now() + GONE;
+        let end = Instant::now() + patient(GONE);
         self.folders.retain(|folder| {
             while !remove_tree(folder) {
                 if Instant::now() > end {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::{Class, OrHarness, fail};
 use crate::furniture::Furniture;
+use crate::limit::Limits;
 use crate::rootfs::{Rootfs, temporary};
 use crate::session::{Output, Session};
 use crate::{bundle, cgroup::Cgroups, harness, net};
@@ -20,6 +21,7 @@ pub struct Container {
     name_only: bool,
     decoys: bool,
     pub(crate) furniture: Furniture,
+    pub(crate) limits: Limits,
 }
 
 impl Container {
@@ -102,7 +104,7 @@ impl Container {
         let mut command = self.furniture.under.clone();
         command.extend([harness::runtime().display().to_string(), "--root".into(), state]);
         command.extend(if harness::is_coracle() {
-            self.sandbox(&words)
+            self.sandbox(&words, &cgroups.name)
         } else {
             self.run_bundle(dir.path(), &words, &cgroups.name)
         });
@@ -110,13 +112,14 @@ impl Container {
     }
 
     /// Our own runtime takes a container from flags.
-    fn sandbox(&self, words: &[String]) -> Vec<String> {
+    fn sandbox(&self, words: &[String], cgroup: &str) -> Vec<String> {
         let mut args = vec!["sandbox".to_owned()];
         args.extend(
             self.rootfs.iter().flat_map(|rootfs| ["--root".into(), rootfs.path().display().to_string()]),
         );
         args.extend(self.hostname.iter().flat_map(|name| ["--hostname".into(), name.clone()]));
         args.extend(self.init.then(|| "--init".to_owned()));
+        args.extend(self.limits.flags(cgroup));
         args.extend(self.env.iter().flat_map(|(name, value)| ["--env".into(), format!("{name}={value}")]));
         args.extend(self.furniture.flags());
         args.push("--".into());
@@ -135,6 +138,7 @@ impl Container {
         let hostname = self.hostname.as_deref();
         bundle::write(dir, &bundle::Contents { rootfs, hostname, env: &env, args: words, cgroup });
         self.furniture.add_to(dir);
+        bundle::edit(dir, |config| self.limits.write(config));
         ["run", "--bundle", &dir.display().to_string(), "c"].map(String::from).to_vec()
     }
 

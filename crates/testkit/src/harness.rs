@@ -23,7 +23,7 @@ pub enum Kind {
     red,
     /// May pass then; names a wrong body that must turn it red.
     guard,
-    /// A test of another suite.
+    /// A test of another suite; in a lesson, one that the proof passes over: it only repeats the others elsewhere.
     plain,
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::failure::{Class, OrHarness, fail};
+use crate::vm::patient;
 
 /// How long the killed may take to be gone, on a machine that has much else to do.
 pub(crate) const GONE: Duration = Duration::from_secs(4);
@@ -30,7 +31,7 @@ impl Host {
             fail(Class::Harness, format!("a leak: the host was changed: before {self:#?}, after {now:#?}"));
         }
         // Those that were killed need a moment to be gone.
-        let end = Instant::now() + GONE;
+        let end = Instant::now() + patient(GONE);
         let mut left = trace.processes();
         while !left.is_empty() && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(2));

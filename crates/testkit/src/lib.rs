@@ -22,6 +22,7 @@ mod furniture;
 mod harbour;
 mod harness;
 mod leak;
+mod limit;
 mod lines;
 mod lock;
 mod look;
@@ -30,12 +31,14 @@ mod rootfs;
 mod session;
 mod stranger;
 pub mod tier;
+mod vm;
 
 use std::time::{Duration, Instant};
 
 pub use failure::{Class, judge};
 pub use harness::{Kind, Plan, Test, main, probe, runtime};
 pub use session::in_net;
+pub use vm::in_vm;
 
 /// What a lesson's tests.rs needs.
 pub mod prelude {
@@ -66,7 +69,7 @@ pub fn listed<'a>(mounts: impl IntoIterator<Item = &'a probe::Mount>) -> String 
 /// When the time is over: an assertion that names the fact.
 #[track_caller]
 pub fn within(time: Duration, words: &str, mut fact: impl FnMut() -> bool) {
-    let end = Instant::now() + time;
+    let end = Instant::now() + vm::patient(time);
     while !fact() {
         assert!(Instant::now() < end, "not within {time:?}: {words}");
         // Facts of other processes give no event to wait for.
@@ -74,8 +77,8 @@ pub fn within(time: Duration, words: &str, mut fact: impl FnMut() -> bool) {
     }
 }
 
-/// Makes the `main` of a lesson's tests: the lesson's number, then `red` or `guard` and the name of each test
-/// function, with the tiers it needs beyond the lesson's own in parentheses.
+/// Makes the `main` of a lesson's tests: the lesson's number, then `red` or `guard` (or `plain`, for what is
+/// no part of the proof) and the name of each test function, with the tiers it needs beyond the lesson's own in parentheses.
 #[macro_export]
 macro_rules! lesson {
     ($number:literal, $($kind:ident $(($($tier:ident),*))? $test:ident),* $(,)?) => {

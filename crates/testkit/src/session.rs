@@ -18,6 +18,7 @@ use crate::leak::{Host, Trace};
 use crate::lines::Lines;
 use crate::net::{self, Order, Outside};
 use crate::rootfs::{Rootfs, temporary};
+use crate::vm::patient;
 use crate::{harness, within};
 
 /// A run that is not over by then is ended from outside. No test should come near it.
@@ -83,7 +84,7 @@ impl Session {
             let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut text));
             String::from_utf8_lossy(&text).into_owned()
         });
-        let end = Instant::now() + OUTER_DEADLINE;
+        let end = Instant::now() + patient(OUTER_DEADLINE);
         Session { net, stdin, lines, stderr: Some(err), end, mark, host, cgroups, dir, _rootfs: rootfs }
     }
 
@@ -106,7 +107,7 @@ impl Session {
 
     /// The next line that the program prints, if it comes within `time`.
     pub fn line_within(&mut self, time: Duration) -> Option<String> {
-        self.lines.within(time)
+        self.lines.within(patient(time))
     }
 
     /// The probe's report: the next line.
@@ -168,13 +169,14 @@ impl Session {
         let stderr = self.collect();
         saw_stderr(&stderr);
         self.host.assert_unchanged(&self.trace());
+        let left = self.control_group();
         self.cgroups.remove();
         let Some(outside) = read(self.dir.path(), net::AFTER) else {
             let why = std::fs::read_to_string(self.dir.path().join(net::ERROR)).unwrap_or_default();
             fail(Class::Harness, format!("the net failed: {why} {stderr}").trim_end())
         };
         let stdout = self.lines.take();
-        Output { code: outside.code, signal: outside.signal, stdout, stderr, outside }
+        Output { code: outside.code, signal: outside.signal, stdout, stderr, outside, control_group: left }
     }
 
     fn trace(&self) -> Trace {
@@ -261,7 +263,7 @@ impl Program {
         kill(Pid::from_raw(self.pid), signal).or_harness("signal the program");
     }
 
-    fn proc(&self, name: &str) -> PathBuf {
+    pub(crate) fn proc(&self, name: &str) -> PathBuf {
         Path::new("/proc").join(self.pid.to_string()).join(name)
     }
 }
@@ -279,6 +281,8 @@ pub struct Output {
     pub stderr: String,
     /// The world in which the runtime was started.
     pub outside: Outside,
+    /// The folders of the container's control group that are still there.
+    pub control_group: Vec<PathBuf>,
 }
 
 impl Output {

@@ -9,10 +9,23 @@ use crate::error::{Error, Result};
 const IN_USE: &str = "the group uses more than that, and it could not be taken back";
 const NO_SWAP: &str = "this kernel does not count swap: boot it with swapaccount=1, or take the limit out";
 
-/// Sets the memory limits, in bytes, on version 2 (runtime-spec, config-linux.md, "Memory"): `limit` in `memory.max`,
-/// `reservation` in `memory.low`, and in `memory.swap.max` swap alone, which the config counts together with memory.
-/// Where a group is at its limit and nothing can be taken back, the kernel kills one of its processes. -1 means no
-/// limit (`max`); what is missing or 0 is left as it is.
+/// Sets the most memory, in bytes, that the group may use, in `memory.max` of version 2 or `memory.limit_in_bytes` of
+/// version 1. Where a group is at its limit and nothing can be taken back, the kernel kills one of its processes. -1 means
+/// no limit, which version 2 calls `max`.
+///
+/// # Errors
+/// What the kernel says to the value, with the file.
+pub(super) fn limit_bytes(folder: &Folder, limit: i64) -> Result<()> {
+    match (folder.is_v2(), limit) {
+        (true, ..0) => folder.write("memory.max", "max"),
+        (true, _) => folder.write("memory.max", &limit.to_string()),
+        (false, _) => folder.write("memory.limit_in_bytes", &limit.to_string()),
+    }
+}
+
+/// Sets the memory limits, in bytes, on version 2 (runtime-spec, config-linux.md, "Memory"): `limit` by
+/// [`limit_bytes`], `reservation` in `memory.low`, and in `memory.swap.max` swap alone, which the config counts together
+/// with memory. -1 means no limit (`max`); what is missing or 0 is left as it is.
 ///
 /// # Errors
 /// What the kernel says to a value, with the file.
@@ -26,7 +39,7 @@ pub(super) fn limit_memory_v2(folder: &Folder, memory: &LinuxMemory) -> Result<(
         }
     }
     if let Some(limit) = set(memory.limit()) {
-        folder.write("memory.max", &or_max(limit))?;
+        limit_bytes(folder, limit)?;
     }
     if let Some(reservation) = set(memory.reservation()) {
         folder.write("memory.low", &or_max(reservation))?;
@@ -34,7 +47,7 @@ pub(super) fn limit_memory_v2(folder: &Folder, memory: &LinuxMemory) -> Result<(
     Ok(())
 }
 
-/// Sets the memory limits, in bytes, on version 1: `limit` in `memory.limit_in_bytes`, `reservation` in
+/// Sets the memory limits, in bytes, on version 1: `limit` by [`limit_bytes`], `reservation` in
 /// `memory.soft_limit_in_bytes`, and in `memory.memsw.limit_in_bytes` memory and swap together, as the config counts
 /// them. That one may never be below the first (`EINVAL`), so to raise both takes the other order than to lower both.
 /// -1 means no limit; what is missing or 0 is left as it is.
@@ -42,13 +55,12 @@ pub(super) fn limit_memory_v2(folder: &Folder, memory: &LinuxMemory) -> Result<(
 /// # Errors
 /// What the kernel says to a value, with the file: `EBUSY` where more is in use.
 pub(super) fn limit_memory_v1(folder: &Folder, memory: &LinuxMemory) -> Result<()> {
-    let write = |file: &str, value: i64| {
-        folder.write(file, &value.to_string()).map_err(|error| error.with_cure(Errno::EBUSY, IN_USE))
-    };
+    let cured = |error: Error| error.with_cure(Errno::EBUSY, IN_USE);
+    let write = |file: &str, value: i64| folder.write(file, &value.to_string()).map_err(cured);
     let limit = set(memory.limit());
     // No limit on memory is none on memory and swap.
     let swap = set(memory.swap()).or(limit.filter(|limit| *limit == -1));
-    let again = match limit.map(|limit| write("memory.limit_in_bytes", limit)) {
+    let again = match limit.map(|limit| limit_bytes(folder, limit).map_err(cured)) {
         Some(Err(error)) if swap.is_some() && error.errno() == Some(Errno::EINVAL) => limit,
         Some(Err(error)) => return Err(error),
         _ => None,
@@ -60,7 +72,7 @@ pub(super) fn limit_memory_v1(folder: &Folder, memory: &LinuxMemory) -> Result<(
         }
     }
     if let Some(limit) = again {
-        write("memory.limit_in_bytes", limit)?;
+        limit_bytes(folder, limit).map_err(cured)?;
     }
     if let Some(reservation) = set(memory.reservation()) {
         write("memory.soft_limit_in_bytes", reservation)?;

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sys;
 
 mod cpu;
@@ -153,8 +153,46 @@ impl Cgroup {
         if self.shared {
             return Ok(());
         }
+        let needed = self.needed(plan)?;
         let mut made = Vec::new();
-        let Err(error) = self.make(plan, &mut made) else { return Ok(()) };
+        self.folders
+            .iter()
+            .try_for_each(|folder| self.make(folder, &needed, &mut made))
+            .and_then(|()| limits::set(self, &plan.resources))
+            .or_else(|error| self.undo(plan, &made, error))
+    }
+
+    /// The controllers that the limits of `plan` need.
+    ///
+    /// # Errors
+    /// One that no hierarchy of this machine has, by its JSON pointer.
+    fn needed(&self, plan: &Plan) -> Result<Vec<limits::Need>> {
+        let needed = limits::needed(&plan.resources);
+        match needed.iter().find(|need| self.v1(need.controller).is_none() && self.v2().is_none()) {
+            Some(need) => Err(need.missing("no hierarchy on this machine")),
+            None => Ok(needed),
+        }
+    }
+
+    /// Makes one of the folders, with those above it that are missing; `made` takes what was not there before.
+    ///
+    /// # Errors
+    /// Those of mkdir(2), and of giving it its controllers; `EBUSY` for one that holds processes or is frozen.
+    fn make(&self, folder: &Folder, needed: &[limits::Need], made: &mut Vec<PathBuf>) -> Result<()> {
+        if !folder.is_v2() {
+            return v1::make(folder, made);
+        }
+        // Beside version 1, whose hierarchies hold the controllers, only what is asked for.
+        let all = self.folders.len() == 1;
+        let here: Vec<_> = needed.iter().filter(|need| self.v1(need.controller).is_none()).collect();
+        v2::make(folder, &here, all, made)
+    }
+
+    /// Removes again the folders that were `made` before `error`, the last one first.
+    ///
+    /// # Errors
+    /// `error`, unless the plan can do without a control group and we may not make one: then `self` has no folder.
+    fn undo(&mut self, plan: &Plan, made: &[PathBuf], error: Error) -> Result<()> {
         for folder in made.iter().rev() {
             // Somebody else may have put a group of theirs into a parent of ours by now: then it stays.
             let _ = std::fs::remove_dir(folder);
@@ -165,22 +203,6 @@ impl Cgroup {
             return Ok(());
         }
         Err(error)
-    }
-
-    fn make(&self, plan: &Plan, made: &mut Vec<PathBuf>) -> Result<()> {
-        let needed = limits::needed(&plan.resources);
-        self.find_controllers(&needed)?;
-        for folder in &self.folders {
-            if folder.is_v2() {
-                // Beside version 1, whose hierarchies hold the controllers, only what is asked for.
-                let all = self.folders.len() == 1;
-                let here: Vec<_> = needed.iter().filter(|need| self.v1(need.controller).is_none()).collect();
-                v2::make(folder, &here, all, made)?;
-            } else {
-                v1::make(folder, made)?;
-            }
-        }
-        limits::set(self, &plan.resources)
     }
 
     /// The folder to be born in (clone3(2), CLONE_INTO_CGROUP): that of version 2, if there is one. The caller closes
@@ -210,13 +232,5 @@ impl Cgroup {
     /// The folder of version 1 that has this controller.
     fn v1(&self, controller: &str) -> Option<&Folder> {
         self.folders.iter().find(|folder| folder.controllers.iter().any(|name| name == controller))
-    }
-
-    /// Refuses what no hierarchy could do.
-    fn find_controllers(&self, needed: &[limits::Need]) -> Result<()> {
-        match needed.iter().find(|need| self.v1(need.controller).is_none() && self.v2().is_none()) {
-            Some(need) => Err(need.missing("no hierarchy on this machine")),
-            None => Ok(()),
-        }
     }
 }

@@ -29,24 +29,29 @@ impl Cgroup {
         if self.shared {
             return Ok(());
         }
-        let mut waited = false;
+        let mut busy = Vec::new();
         for folder in &self.folders {
-            match remove_folder(&folder.path) {
-                Err(error) if error.errno() == Some(Errno::EBUSY) => {
-                    if kill {
-                        self.empty()?;
-                    } else if !std::mem::replace(&mut waited, true) {
-                        self.await_ends(GRACE)?;
-                    }
-                    if !kill && folder::must_be_empty(folder).is_err() {
-                        continue;
-                    }
-                    remove_tree(&folder.path)?;
-                }
-                other => other?,
+            if !remove_folder(&folder.path)? {
+                busy.push(folder);
+            }
+        }
+        if !busy.is_empty() {
+            self.vacate(kill)?;
+        }
+        for folder in busy {
+            if kill || folder::must_be_empty(folder).is_ok() {
+                remove_tree(&folder.path)?;
             }
         }
         Ok(())
+    }
+
+    /// Waits until what is in it has ended, at most for [`GRACE`]; with `kill`, kills it first and is more patient.
+    ///
+    /// # Errors
+    /// Those of reading the folders, of killing and of waiting.
+    fn vacate(&self, kill: bool) -> Result<()> {
+        if kill { self.empty() } else { self.await_ends(GRACE) }
     }
 
     /// Kills what is in it and waits for the end of the last one.
@@ -78,15 +83,20 @@ fn await_all(processes: &[(Pid, OwnedFd)], patience: Duration) {
     }
 }
 
-/// Removes a group without groups below it; one that is gone is no error.
-fn remove_folder(path: &Path) -> Result<()> {
-    let removed = match std::fs::remove_dir(path) {
+/// Removes one group, by rmdir(2); one that is gone already is no error. `false` where the kernel says `EBUSY`: it holds a
+/// process, or one that ended a moment ago, or a group.
+///
+/// # Errors
+/// Those of rmdir(2).
+fn remove_folder(path: &Path) -> Result<bool> {
+    let removed = std::fs::remove_dir(path).map_err(Error::io(format!("rmdir {}", path.display())));
+    match folder::or_gone(removed) {
+        Err(error) if error.errno() == Some(Errno::EBUSY) => Ok(false),
         // A read-only file system refuses before it looks whether there is such a folder. One that nobody could make, and
         // that was noted all the same, is not there.
-        Err(error) if error.raw_os_error() == Some(nix::libc::EROFS) && !path.exists() => Ok(()),
-        other => other,
-    };
-    folder::or_gone(removed.map_err(Error::io(format!("rmdir {}", path.display())))).map(drop)
+        Err(error) if error.errno() == Some(Errno::EROFS) && !path.exists() => Ok(true),
+        other => other.map(|_| true),
+    }
 }
 
 /// Removes a group whose processes have ended, the groups below it first. The kernel takes a process out of its group
@@ -97,17 +107,13 @@ fn remove_tree(path: &Path) -> Result<()> {
     }
     let end = Instant::now() + PATIENCE;
     let mut pause = Duration::from_micros(100);
-    loop {
-        match remove_folder(path) {
-            Err(error) if error.errno() == Some(Errno::EBUSY) && Instant::now() < end => {}
-            other => {
-                return other.map_err(|error| {
-                    error
-                        .with_cure(Errno::EBUSY, "a process in it does not end; look for one in state D (ps)")
-                });
-            }
+    while !remove_folder(path)? {
+        if Instant::now() > end {
+            return Err(Error::refused(format!("rmdir {}", path.display()))(Errno::EBUSY)
+                .with_cure(Errno::EBUSY, "a process in it does not end; look for one in state D (ps)"));
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(20));
     }
+    Ok(())
 }

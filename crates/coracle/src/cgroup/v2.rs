@@ -40,7 +40,7 @@ fn enable(group: &Path, needed: &[&Need], all: bool) -> Result<()> {
     let file = group.join("cgroup.subtree_control");
     let enabled = folder::read_file(&file)?;
     let is_needed = |name: &str| needed.iter().any(|need| need.controller == name);
-    let wanted: Vec<&str> = available
+    let mut wanted: Vec<&str> = available
         .into_iter()
         .filter(|name| is_needed(name) || (all && USEFUL.contains(name)))
         .filter(|name| !enabled.split_whitespace().any(|other| other == *name))
@@ -51,10 +51,14 @@ fn enable(group: &Path, needed: &[&Need], all: bool) -> Result<()> {
     {
         return Ok(());
     }
-    // One that cannot be had spoils the whole line. What nobody asked for may be missing.
+    // One that cannot be had spoils the whole line. What nobody asked for may be missing; it comes last, for in a group
+    // with processes some of it would work, and make a domain of threads of it (cgroups(7), "Thread mode").
+    wanted.sort_by_key(|name| !is_needed(name));
     for name in wanted {
         match folder::write_file(&file, &plus(name)) {
-            Err(error) if is_needed(name) => return Err(error.with_cure(Errno::EBUSY, INTERNAL)),
+            Err(error) if is_needed(name) => {
+                return Err(error.with_cure(Errno::EBUSY, INTERNAL).with_cure(Errno::EOPNOTSUPP, INTERNAL));
+            }
             _ => {}
         }
     }

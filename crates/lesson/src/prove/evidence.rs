@@ -152,12 +152,14 @@ impl Evidence {
         self.runs.get(&(variant.clone(), lesson))?.as_ref().ok()?.get(test)
     }
 
-    /// The tests of a lesson with their kinds, red ones first. Every variant knows the same tests.
+    /// The tests of a lesson with their kinds, red ones first. Every variant knows the same tests. A plain one repeats the
+    /// others elsewhere, on another machine perhaps, and is no part of the proof.
     pub(super) fn tests(&self, lesson: u32) -> Vec<(Kind, String)> {
         let mut tests = BTreeSet::new();
         for ((_, of), ran) in &self.runs {
             if let (true, Ok(verdicts)) = (*of == lesson, ran) {
-                tests.extend(verdicts.values().map(|verdict| (verdict.kind, verdict.test.clone())));
+                let verdicts = verdicts.values().filter(|verdict| verdict.kind != Kind::Plain);
+                tests.extend(verdicts.map(|verdict| (verdict.kind, verdict.test.clone())));
             }
         }
         tests.into_iter().collect()
@@ -184,7 +186,8 @@ impl Evidence {
         let mut ignored = BTreeMap::new();
         for ((variant, of), ran) in &self.runs {
             if let (true, Ok(verdicts)) = (*of == lesson && *variant != Variant::Oracle, ran) {
-                for verdict in verdicts.values().filter(|verdict| verdict.verdict == Outcome::Ignored) {
+                let verdicts = verdicts.values().filter(|verdict| verdict.kind != Kind::Plain);
+                for verdict in verdicts.filter(|verdict| verdict.verdict == Outcome::Ignored) {
                     ignored.insert(verdict.test.clone(), verdict.said().to_owned());
                 }
             }
