@@ -65,6 +65,22 @@ enum Verb {
         /// The lesson you want to begin with
         lesson: u32,
     },
+    /// Bring what the project changed since into your branch; what you wrote stays
+    ///
+    /// The new reference is the first of origin's default branch and the local `main` that has something new; --from names
+    /// another one. Functions are merged one by one: what you wrote stays, what you solved is the new reference's, and new
+    /// lessons come open. Everything else is merged line by line. The outcome is one commit on your branch.
+    Update {
+        /// The branch or commit that holds the finished runtime
+        #[arg(long, value_name = "REF")]
+        from: Option<String>,
+        /// Ask the remote first: git fetch
+        #[arg(long)]
+        fetch: bool,
+        /// Whose lines count where both sides changed the same ones, outside of functions
+        #[arg(long)]
+        prefer: Option<verbs::Prefer>,
+    },
     /// What this machine can do for the course, and what to do about the rest
     Doctor,
     /// For authors: prove that every lesson is red before and green after
@@ -93,6 +109,7 @@ fn run(verb: Option<Verb>) -> Result<()> {
         Some(Verb::Solve { lesson, item }) => verbs::solve(&course, lesson, item.as_deref()),
         Some(Verb::Reset { lesson }) => verbs::reset(&course, lesson),
         Some(Verb::CatchUp { lesson }) => verbs::catch_up(&course, lesson),
+        Some(Verb::Update { from, fetch, prefer }) => verbs::update(&course, from.as_deref(), fetch, prefer),
         Some(Verb::Prove { lessons }) => prove::run(&course, &lessons),
         Some(Verb::Doctor) => doctor::run(),
     }

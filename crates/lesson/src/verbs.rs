@@ -12,6 +12,7 @@ mod ink;
 mod start;
 mod status;
 mod test;
+mod update;
 
 pub use change::{catch_up, reset, solve};
 pub use diff::diff;
@@ -19,3 +20,4 @@ pub use hint::{Hints, hint};
 pub use start::start;
 pub use status::status;
 pub use test::test;
+pub use update::{Prefer, update};

@@ -1,4 +1,5 @@
 //! A miniature course in a throwaway git repository.
+#![allow(dead_code, reason = "each test target uses its own part")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -129,6 +130,18 @@ impl Mini {
         let mini = Self::unpacked();
         mini.git(&["init", "--quiet", "--initial-branch=main"]);
         mini.commit("The reference");
+        mini
+    }
+
+    /// A clone of one branch of another clone, as a server hands it out.
+    pub(crate) fn clone_of(other: &Mini, branch: &str) -> Self {
+        let mini = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let (from, to) = (other.root(), mini.root());
+        let arguments = ["clone", "--quiet", "--single-branch", "--branch", branch];
+        let mut command = mini.command("git");
+        command.current_dir(mini.folder.path()).args(arguments).args([from, to]);
+        let said = Said::from(command.output().expect("git runs"));
+        assert!(said.ok, "git clone: {said:?}");
         mini
     }
 
