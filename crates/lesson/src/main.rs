@@ -81,6 +81,24 @@ enum Verb {
         #[arg(long)]
         prefer: Option<verbs::Prefer>,
     },
+    /// Examine a runtime by the lessons' tests: your own, or any other
+    ///
+    /// Each test gives a mark: pass, fail, exempt (that runtime does otherwise, for a reason that lesson.toml names),
+    /// unsupported (it, or this version of it, has no such thing), ignored (this machine can't run the test, and says why), locked (an
+    /// earlier lesson of yours is open). Succeeds if none is fail or locked; with CORACLE_STRICT=1, nor ignored.
+    ///
+    /// --json: {runtime: {path, name, version} or null for your own, passed, lessons: [{lesson, title, passed, broke, tests:
+    /// [{test, kind, mark, why}]}]}
+    Grade {
+        /// The lessons; without them, all
+        lessons: Vec<u32>,
+        /// The runtime: a path, or the name of an installed one, such as runc; without it, the runtime of this tree
+        #[arg(long, value_name = "PATH")]
+        runtime: Option<String>,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
     /// What this machine can do for the course, and what to do about the rest
     Doctor,
     /// For authors: prove that every lesson is red before and green after
@@ -110,6 +128,9 @@ fn run(verb: Option<Verb>) -> Result<()> {
         Some(Verb::Reset { lesson }) => verbs::reset(&course, lesson),
         Some(Verb::CatchUp { lesson }) => verbs::catch_up(&course, lesson),
         Some(Verb::Update { from, fetch, prefer }) => verbs::update(&course, from.as_deref(), fetch, prefer),
+        Some(Verb::Grade { lessons, runtime, json }) => {
+            verbs::grade(&course, runtime.as_deref(), &lessons, json)
+        }
         Some(Verb::Prove { lessons }) => prove::run(&course, &lessons),
         Some(Verb::Doctor) => doctor::run(),
     }

@@ -7,6 +7,7 @@ mod change;
 mod desk;
 mod diff;
 mod git;
+mod grade;
 mod hint;
 mod ink;
 mod start;
@@ -16,6 +17,7 @@ mod update;
 
 pub use change::{catch_up, reset, solve};
 pub use diff::diff;
+pub use grade::grade;
 pub use hint::{Hints, hint};
 pub use start::start;
 pub use status::status;

@@ -12,8 +12,8 @@ use anyhow::{Context, Result, bail};
 use course::{Course, Tree};
 use serde::{Deserialize, Serialize};
 
-use super::cargo::{self, Rustc, cargo};
 use super::evidence::{Build, Diagnostic};
+use crate::cargo::{self, Rustc, cargo};
 
 /// A program that is told apart by its bytes.
 #[derive(Debug, Clone)]

@@ -22,6 +22,10 @@ impl Ink {
         self.paint("32", text)
     }
 
+    pub(super) fn red(self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
     fn paint(self, code: &str, text: &str) -> String {
         if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }

@@ -57,9 +57,35 @@ private = ["boat::oars", "boat::one_side"]
 const HINTS: &str = "# Hints\n\n## boat::row\n\n### 1\nHow many?\n\n### 2\nMultiply.\n\n### 3\nStrokes by oars.\n\n\
                      ## boat::sink\n\n### 1\nDoes it?\n\n### 2\nA bool.\n\n### 3\nSay false.\n";
 
-/// The test target of lesson 01 compiles the learner's file into itself: no build of a runtime is needed.
-const ROWING_TESTS: &str = "#[path = \"../../crates/coracle/src/boat.rs\"]\n#[allow(dead_code)]\nmod boat;\n\n\
-                            #[test]\nfn a_boat_moves() {\n    assert_eq!(boat::row(3), 6);\n}\n";
+/// The test targets compile the learner's file into themselves: no build of a runtime is needed.
+const ROWING_TESTS: &str = r#"#[path = "../harness.rs"]
+mod harness;
+#[path = "../../crates/coracle/src/boat.rs"]
+#[allow(dead_code)]
+mod boat;
+
+fn a_boat_moves() {
+    assert_eq!(boat::row(3), 6, "the boat does not move");
+}
+
+fn a_boat_floats() {
+    assert!(!boat::sink(), "the boat is under water");
+}
+
+fn main() -> std::process::ExitCode {
+    harness::main("lesson-01", &[("red", "a_boat_moves", a_boat_moves), ("red", "a_boat_floats", a_boat_floats)])
+}
+"#;
+
+const BAILING_TESTS: &str = r#"#[path = "../harness.rs"]
+mod harness;
+
+fn it_is_dry() {}
+
+fn main() -> std::process::ExitCode {
+    harness::main("lesson-02", &[("guard", "it_is_dry", it_is_dry)])
+}
+"#;
 
 const CARGO: &str = r#"[package]
 name = "lessons"
@@ -68,9 +94,11 @@ edition = "2024"
 [[test]]
 name = "lesson-01"
 path = "01-rowing/tests.rs"
+harness = false
 [[test]]
 name = "lesson-02"
 path = "02-bailing/tests.rs"
+harness = false
 "#;
 
 const FILES: &[(&str, &str)] = &[
@@ -86,7 +114,8 @@ const FILES: &[(&str, &str)] = &[
         "lessons/02-bailing/lesson.toml",
         "title = \"Bailing\"\nminutes = 10\nstars = 2\n[items]\n\"boat::bail\" = \"water\"\n\"steer\" = \"course\"\n",
     ),
-    ("lessons/02-bailing/tests.rs", "#[test]\nfn it_is_dry() {}\n"),
+    ("lessons/02-bailing/tests.rs", BAILING_TESTS),
+    ("lessons/harness.rs", include_str!("../fixtures/course/lessons/harness.rs")),
     ("crates/coracle/src/lib.rs", LIB),
     ("crates/coracle/src/boat.rs", BOAT),
 ];

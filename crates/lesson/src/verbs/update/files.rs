@@ -17,7 +17,7 @@ pub(super) struct Merged {
 }
 
 /// The one of three versions that counts, where lines need not be looked at: where at most one side changed something.
-pub(super) fn simple<'a, T: PartialEq>([base, mine, theirs]: [&'a T; 3]) -> Option<&'a T> {
+pub(super) fn simple<T: PartialEq>([base, mine, theirs]: [&T; 3]) -> Option<&T> {
     if theirs == base || theirs == mine {
         Some(mine)
     } else if mine == base {
