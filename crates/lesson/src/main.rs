@@ -28,6 +28,11 @@ enum Verb {
         /// The lesson; without it, the first one that is open
         lesson: Option<u32>,
     },
+    /// Run a lesson's tests again after every change of a source; q leaves
+    Watch {
+        /// The lesson; without it, the first one that is open, and then the next
+        lesson: Option<u32>,
+    },
     /// A hint for one function: first a question, then the calls to use, then an outline
     ///
     /// Shows one step more each time you ask. Git's configuration remembers how far you are.
@@ -122,6 +127,7 @@ fn run(verb: Option<Verb>) -> Result<()> {
         None => verbs::status(&course),
         Some(Verb::Start { branch }) => verbs::start(&course, &branch),
         Some(Verb::Test { lesson }) => verbs::test(&course, lesson),
+        Some(Verb::Watch { lesson }) => verbs::watch(&course, lesson),
         Some(Verb::Hint { lesson, item, step }) => verbs::hint(&course, lesson, item.as_deref(), step),
         Some(Verb::Diff { lesson, reveal }) => verbs::diff(&course, lesson, reveal),
         Some(Verb::Solve { lesson, item }) => verbs::solve(&course, lesson, item.as_deref()),

@@ -14,6 +14,7 @@ mod start;
 mod status;
 mod test;
 mod update;
+mod watch;
 
 pub use change::{catch_up, reset, solve};
 pub use diff::diff;
@@ -23,3 +24,4 @@ pub use start::start;
 pub use status::status;
 pub use test::test;
 pub use update::{Prefer, update};
+pub use watch::watch;

@@ -63,17 +63,22 @@ pub(super) fn next(course: &Course) -> Result<()> {
     let number = lesson.number;
     println!("{}", Ink::new().bold(&format!("Next: lesson {number:02}, {}", lesson.title)));
     println!("  read   {}", chapter(lesson));
-    match (state, tree.locate(&item.path)) {
-        (State::Unreadable(why), _) => println!("  mend   {SOURCE}/{why}"),
-        (_, Ok(located)) => {
-            let line = tree.files[&located.file][..located.body.start].lines().count();
-            println!("  write  {} in {SOURCE}/{}:{line}", item.path, located.file.display());
-        }
-        (_, Err(error)) => println!("  mend   {SOURCE}/{error:#}"),
-    }
+    println!("  {}", place(&tree, item, state));
     println!("  test   cargo lesson test {number}");
     println!("  stuck? cargo lesson hint {number} {}", lesson.short_name(item));
     Ok(())
+}
+
+/// Where an item is to be written, or what has to be mended before.
+pub(super) fn place(tree: &Tree, item: &Item, state: &State) -> String {
+    match (state, tree.locate(&item.path)) {
+        (State::Unreadable(why), _) => format!("mend   {SOURCE}/{why}"),
+        (_, Ok(at)) => {
+            let line = tree.files[&at.file][..at.body.start].lines().count();
+            format!("write  {} in {SOURCE}/{}:{line}", item.path, at.file.display())
+        }
+        (_, Err(error)) => format!("mend   {SOURCE}/{error:#}"),
+    }
 }
 
 /// Nothing is open: the finished runtime of the project, or of a learner.

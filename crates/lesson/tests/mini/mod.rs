@@ -229,6 +229,11 @@ impl Mini {
 
     /// `cargo lesson ARGUMENTS`, from a folder below the root.
     pub(crate) fn lesson(&self, arguments: &[&str]) -> Said {
+        Said::from(self.started_by(arguments).output().expect("cargo lesson runs"))
+    }
+
+    /// The command of [`Mini::lesson`].
+    pub(crate) fn started_by(&self, arguments: &[&str]) -> Command {
         let mut command = self.command(env!("CARGO_BIN_EXE_lesson"));
         command.args(arguments).current_dir(self.root().join("lessons"));
         // The toolchain's own folder may lie in the home that is hidden above.
@@ -243,7 +248,7 @@ impl Mini {
                 std::env::var_os("CARGO_HOME").unwrap_or_else(|| default(".cargo").into()),
             );
         }
-        Said::from(command.output().expect("cargo lesson runs"))
+        command
     }
 
     /// As [`Mini::lesson`], for what must succeed.
