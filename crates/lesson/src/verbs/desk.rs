@@ -26,6 +26,10 @@ impl<'c> Desk<'c> {
                 "nothing to do here: this is the finished runtime. Begin the course with: cargo lesson start"
             );
         };
+        // A clone has the branch and not the ref; and an update may have been killed between the two.
+        if git.commit(BASE).as_ref() != Some(&base) {
+            git.read(&["update-ref", BASE, &base])?;
+        }
         let reference = git.tree(&base).context("reading the reference")?;
         Ok(Self { course, git, base, reference, mine: Tree::read(&course.source())? })
     }

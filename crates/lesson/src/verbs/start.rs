@@ -18,6 +18,7 @@ pub fn start(course: &Course, branch: &str) -> Result<()> {
     let git = Git::open(&course.root)?;
     let name = format!("refs/heads/{branch}");
     if git.branch().as_deref() == Some(branch) && git.base_of("HEAD")?.is_some() {
+        git.arrived()?;
         println!("You are on {branch} already. Where you stand: cargo lesson");
         return Ok(());
     }

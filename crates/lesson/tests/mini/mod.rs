@@ -181,6 +181,14 @@ impl Mini {
         mini
     }
 
+    /// The same once more, history and all.
+    pub(crate) fn copy(&self) -> Self {
+        let mini = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let copied = Command::new("cp").arg("-a").args([self.root(), mini.root()]).status().expect("cp runs");
+        assert!(copied.success(), "cp: {copied}");
+        mini
+    }
+
     pub(crate) fn root(&self) -> PathBuf {
         self.folder.path().join("clone")
     }
@@ -219,6 +227,14 @@ impl Mini {
         let said = Said::from(self.command("git").args(arguments).output().expect("git runs"));
         assert!(said.ok, "git {arguments:?}: {said:?}");
         said.out
+    }
+
+    /// The name that git gives to a text.
+    pub(crate) fn object_of(&self, text: &str) -> String {
+        let scratch = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(&scratch, text).expect("a file");
+        let path = scratch.path().to_str().expect("a path");
+        self.git(&["hash-object", "--no-filters", path]).trim().to_owned()
     }
 
     pub(crate) fn commit(&self, message: &str) {
