@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use course::{Item, Tree};
 use serde::Deserialize;
 
 /// The cargo that started us, or the one in PATH.
@@ -47,6 +48,20 @@ pub(crate) struct Span {
     pub byte_start: usize,
     pub line_start: usize,
     pub is_primary: bool,
+}
+
+impl Span {
+    /// Which of these items of the course it lies in.
+    pub(crate) fn item<'i>(
+        &self,
+        tree: &Tree,
+        mut items: impl Iterator<Item = &'i Item>,
+    ) -> Option<&'i Item> {
+        let file = self.file_name.strip_prefix("crates/coracle/src").ok()?;
+        items.find(|item| {
+            tree.locate(&item.path).is_ok_and(|at| at.file == file && at.span.contains(&self.byte_start))
+        })
+    }
 }
 
 /// The messages of a run of cargo. Lines that are no message are a build script's and none of ours.

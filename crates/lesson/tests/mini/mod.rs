@@ -101,9 +101,29 @@ path = "02-bailing/tests.rs"
 harness = false
 "#;
 
+/// Says what the real one says; a page that holds a hole stops it.
+const BOOK: &str = r#"fn main() {
+    if std::path::Path::new("book/hole.md").exists() {
+        eprintln!("book: a hole in the pages");
+        std::process::exit(1);
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.as_slice() {
+        [] => println!("Built: {}", std::env::current_dir().unwrap().join("target/book/index.html").display()),
+        [serve, port, number] if serve == "serve" && port == "--port" => {
+            println!("The book: http://127.0.0.1:{number}/   (Ctrl-C ends)");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+"#;
+
 const FILES: &[(&str, &str)] = &[
     (".gitignore", "/target\n"),
-    ("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"lessons\"]\n"),
+    ("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"book\", \"crates/coracle\", \"lessons\"]\n"),
+    ("crates/coracle/Cargo.toml", "[package]\nname = \"coracle\"\nversion = \"0.0.0\"\nedition = \"2024\"\n"),
+    ("book/Cargo.toml", "[package]\nname = \"book\"\nversion = \"0.0.0\"\nedition = \"2024\"\n"),
+    ("book/src/main.rs", BOOK),
     ("lessons/Cargo.toml", CARGO),
     ("lessons/src/lib.rs", ""),
     ("lessons/00-setup/lesson.toml", "title = \"Set-up\"\nminutes = 5\nstars = 1\n"),
