@@ -48,6 +48,7 @@ enum Verb {
     ///
     /// --json: {lesson, green, open, lessons: [{lesson, broke, tests: [{test, kind, verdict, class, message}]}], lints:
     /// [{item, file, line, lint, message}]}. A verdict is pass, fail, or ignored.
+    #[command(verbatim_doc_comment)]
     Test {
         /// The lesson; without it, the first one that is open
         lesson: Option<u32>,
@@ -59,6 +60,7 @@ enum Verb {
     ///
     /// In a terminal the page is drawn in place, with a bar over functions and tests and the first failure in full. Elsewhere
     /// each run is a block of plain lines.
+    #[command(verbatim_doc_comment)]
     Watch {
         /// The lesson; without it, the first one that is open, and then the next
         lesson: Option<u32>,
@@ -68,6 +70,7 @@ enum Verb {
     /// Shows one step more each time you ask. Git's configuration remembers how far you are.
     ///
     /// --json: {lesson, item, hints: [...], steps}
+    #[command(verbatim_doc_comment)]
     Hint {
         /// The lesson; without it, the first one that is open
         lesson: Option<u32>,
@@ -110,6 +113,7 @@ enum Verb {
     /// The new reference is the first of origin's default branch and the local `main` that has something new; --from names
     /// another one. Functions are merged one by one: what you wrote stays, what you solved is the new reference's, and new
     /// lessons come open. Everything else is merged line by line. The outcome is one commit on your branch.
+    #[command(verbatim_doc_comment)]
     Update {
         /// The branch or commit that holds the finished runtime
         #[arg(long, value_name = "REF")]
@@ -129,6 +133,7 @@ enum Verb {
     ///
     /// --json: {runtime: {path, name, version} or null for your own, passed, lessons: [{lesson, title, passed, broke, tests:
     /// [{test, kind, mark, why}]}]}
+    #[command(verbatim_doc_comment)]
     Grade {
         /// The lessons; without them, all
         lessons: Vec<u32>,
@@ -151,6 +156,7 @@ enum Verb {
     /// What this machine can do for the course, and what to do about the rest
     ///
     /// --json: {containers, lines: [{status, name, found, follows, cures, matters}]}. A status is ok, limited, or missing.
+    #[command(verbatim_doc_comment)]
     Doctor {
         /// For programs
         #[arg(long)]
@@ -163,6 +169,7 @@ enum Verb {
     /// must the finished runtime without any single one of them.
     ///
     /// A proof of all lessons writes target/prove/matrix.json, for programs.
+    #[command(verbatim_doc_comment)]
     Prove {
         /// The lessons, or lessons in the making; without them, all
         lessons: Vec<u32>,
