@@ -124,7 +124,7 @@ impl Bench<'_> {
                 self.three[0].remove(path)?;
             }
             if after.is_some() && was.is_none() && self.new.item(path).is_some() {
-                self.merged.opened.push(self.titled(path));
+                self.merged.opened.push(path.to_owned());
             }
             return Ok(());
         };
@@ -147,7 +147,7 @@ impl Bench<'_> {
                 return Ok(());
             }
             if given && self.new.item(path).is_some() {
-                self.merged.opened.push(self.titled(path));
+                self.merged.opened.push(path.to_owned());
             }
             self.starter.source_of(path)?
         } else if untouched {
@@ -163,11 +163,6 @@ impl Bench<'_> {
             self.three[2].restore(&self.new.tree, path)?;
         }
         Ok(())
-    }
-
-    fn titled(&self, path: &str) -> String {
-        let lesson = self.new.item(path).map(|(lesson, _)| format!("lesson {:02}: ", lesson.number));
-        lesson.unwrap_or_default() + path
     }
 
     /// The learner's own text, under the contract of whichever side changed that.
@@ -259,8 +254,12 @@ impl Bench<'_> {
             let solved = lesson.items.iter().filter(|item| self.merged.solved.contains(&item.path));
             put_back(&self.new.tree, &mut tree, lesson, &solved.collect::<Vec<_>>())?;
         }
+        let opened = std::mem::take(&mut self.merged.opened);
         let mut open = false;
-        for (_, item, state) in self.new.course.states_in(&tree) {
+        for (lesson, item, state) in self.new.course.states_in(&tree) {
+            if opened.contains(&item.path) {
+                self.merged.opened.push(format!("lesson {:02}: {}", lesson.number, item.path));
+            }
             match state {
                 State::Done => {}
                 State::Open => open = true,
