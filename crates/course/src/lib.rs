@@ -88,8 +88,10 @@ pub struct Guard {
 pub struct Exempt {
     /// The test's name.
     pub test: String,
-    /// The runtime's name, such as `runc`.
+    /// The runtime's name, such as `runc`: the first word of what its `--version` prints.
     pub runtime: String,
+    /// The first version that needs no excuse. `None`: every version does.
+    pub before: Option<String>,
     /// Why it is excused.
     pub reason: String,
 }

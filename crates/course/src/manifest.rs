@@ -31,7 +31,7 @@ struct Manifest {
     #[serde(default)]
     guards: InOrder<WrongBody>,
     #[serde(default)]
-    exempt: InOrder<Exemption>,
+    exempt: InOrder<OneOrMore<Exemption>>,
 }
 
 #[derive(serde::Deserialize)]
@@ -44,8 +44,26 @@ struct WrongBody {
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Exemption {
-    runtime: String,
+    runtime: OneOrMore<String>,
+    before: Option<String>,
     reason: String,
+}
+
+/// `x = 1` or `x = [1, 2]`; `[exempt.x]`, or `[[exempt.x]]` more than once.
+#[derive(serde::Deserialize)]
+#[serde(untagged, expecting = "neither one nor a list of them, with the fields they have")]
+enum OneOrMore<T> {
+    One(T),
+    More(Vec<T>),
+}
+
+impl<T> OneOrMore<T> {
+    fn all(self) -> Vec<T> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::More(more) => more,
+        }
+    }
 }
 
 /// A table whose keys keep the order of the file.
@@ -118,7 +136,18 @@ fn lesson(number: u32, slug: &str, dir: &Path, text: &str) -> Result<Lesson> {
         body::check_body(&body).with_context(|| format!("guard {test}"))?;
         guards.push(Guard { test, item, body });
     }
-    let exempt = manifest.exempt.0.into_iter();
+    let mut exempt = Vec::new();
+    for (test, exemptions) in manifest.exempt.0 {
+        for Exemption { runtime, before, reason } in exemptions.all() {
+            let one = |runtime| Exempt {
+                test: test.clone(),
+                runtime,
+                before: before.clone(),
+                reason: reason.clone(),
+            };
+            exempt.extend(runtime.all().into_iter().map(one));
+        }
+    }
     Ok(Lesson {
         number,
         slug: slug.to_owned(),
@@ -131,9 +160,7 @@ fn lesson(number: u32, slug: &str, dir: &Path, text: &str) -> Result<Lesson> {
         items,
         private: manifest.private,
         guards,
-        exempt: exempt
-            .map(|(test, Exemption { runtime, reason })| Exempt { test, runtime, reason })
-            .collect(),
+        exempt,
     })
 }
 

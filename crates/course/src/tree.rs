@@ -1,14 +1,16 @@
 //! An in-memory copy of the sources, which every edit goes through.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::edit;
 use crate::item::Located;
-use crate::parse::{self, File};
+use crate::parse;
 
 /// The first line of `lib.rs` while an item is open: blanked code leaves names unused. Not all of `unused`:
 /// `unused_must_use` must still catch a missing `?`.
@@ -51,7 +53,7 @@ impl Tree {
     /// As [`crate::item::locate`].
     pub fn locate(&self, item: &str) -> Result<Located> {
         let (file, names) = self.file_of(item)?;
-        File::parse(&file, &self.files[&file])?.locate(&names)
+        parse::File::parse(&file, &self.files[&file])?.locate(&names)
     }
 
     /// The whole text of an item, with docs and attributes.
@@ -80,7 +82,7 @@ impl Tree {
     /// As [`crate::item::locate`]; and where the item is the only one of its block.
     pub fn remove(&mut self, item: &str) -> Result<()> {
         let (file, names) = self.file_of(item)?;
-        let text = edit::without(&File::parse(&file, &self.files[&file])?, &names)?;
+        let text = edit::without(&parse::File::parse(&file, &self.files[&file])?, &names)?;
         *self.text_mut(&file) = text;
         Ok(())
     }
@@ -92,14 +94,14 @@ impl Tree {
     /// Fails where the item is not in the reference, or where this tree's file is gone or does not parse.
     pub fn restore(&mut self, reference: &Tree, item: &str) -> Result<()> {
         let (file, names) = reference.file_of(item)?;
-        let wanted = File::parse(&file, &reference.files[&file])?;
+        let wanted = parse::File::parse(&file, &reference.files[&file])?;
         let source = self.files.get(&file).with_context(|| {
             let file = file.display();
             format!(
                 "{file} is gone. Bring it back: git checkout refs/coracle/base -- crates/coracle/src/{file}"
             )
         })?;
-        let text = edit::with(&File::parse(&file, source)?, &wanted, &names)?;
+        let text = edit::with(&parse::File::parse(&file, source)?, &wanted, &names)?;
         *self.text_mut(&file) = text;
         Ok(())
     }
@@ -114,7 +116,8 @@ impl Tree {
         }
     }
 
-    /// Writes the files that differ from those below `src`, and says which. A file that is not in the tree stays.
+    /// Writes the files that differ from those below `src`, and says which. A file that is not in the tree stays. Each
+    /// file is its old self or its new self at any time.
     ///
     /// # Errors
     /// Fails where a file cannot be written.
@@ -123,12 +126,14 @@ impl Tree {
         for (name, text) in &self.files {
             let path = src.join(name);
             if fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
+                // Of a writer that was killed.
+                let _ = fs::remove_file(fresh(&path));
                 continue;
             }
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
             }
-            fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+            replace(&path, text).with_context(|| format!("writing {}", path.display()))?;
             written.push(name.clone());
         }
         Ok(written)
@@ -142,4 +147,25 @@ impl Tree {
     fn text_mut(&mut self, file: &Path) -> &mut String {
         self.files.entry(file.to_path_buf()).or_default()
     }
+}
+
+/// Puts a text in a file's place. The text is complete, and on the disk, before it takes the name: whoever is killed,
+/// and whoever reads meanwhile, finds no half of it.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let fresh = fresh(path);
+    let mut file = File::create(&fresh)?;
+    file.write_all(text.as_bytes())?;
+    if let Ok(old) = fs::metadata(path) {
+        file.set_permissions(old.permissions())?;
+    }
+    file.sync_all()?;
+    fs::rename(&fresh, path)
+}
+
+/// Where the new text of a file waits: beside it, under a name that is no module's.
+fn fresh(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    path.with_file_name(name)
 }

@@ -28,7 +28,10 @@ fn a_manifest_is_read_in_its_own_order() {
         ["steer", "inline::inner", "boat::launch", "boat::Boat::row", "boat::Boat::fmt", "deep::hold::stow"];
     assert_eq!(paths, order);
     assert_eq!(lesson.guards[0].body, "1");
-    assert_eq!(lesson.exempt[0].runtime, "runc");
+    let exempt = lesson.exempt.iter().map(|e| (e.test.as_str(), e.runtime.as_str(), e.before.as_deref()));
+    let raft = ("another_test", "raft", Some("1.2"));
+    let another = ["runc", "crun"].map(|runtime| ("another_test", runtime, None));
+    assert_eq!(exempt.collect::<Vec<_>>(), [another[0], another[1], raft, ("a_third_test", "runc", None)]);
     assert!(course.open_items().expect("the reference").is_empty());
     assert_eq!(course.first_open().expect("the reference"), None);
     assert_eq!(

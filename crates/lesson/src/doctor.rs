@@ -19,14 +19,20 @@ pub use gather::gather;
 pub use report::{Style, render, summarize};
 pub use verdict::{Line, Status, verdict};
 
-/// `cargo lesson doctor`: the whole report.
+/// `cargo lesson doctor`: the whole report, or for a program the same as JSON.
 ///
 /// # Errors
 /// Fails where no container can run here.
-pub fn run() -> anyhow::Result<()> {
+pub fn run(json: bool) -> anyhow::Result<()> {
     let course = Course::find(&std::env::current_dir().context("the current directory is gone")?)?;
     let facts = gather(&course)?;
-    print!("{}", render(&verdict(&facts), Style::of_stdout()));
+    let lines = verdict(&facts);
+    if json {
+        let report = serde_json::json!({ "containers": facts.containers_run(), "lines": lines });
+        println!("{report:#}");
+    } else {
+        print!("{}", render(&lines, Style::of_stdout()));
+    }
     check(&facts)
 }
 

@@ -14,7 +14,6 @@
 //! Everything is kept below `target/prove`: the copy of the workspace that the variants are built in, and the cache
 //! of builds and verdicts, so that a second proof runs only what a change touched.
 
-mod cargo;
 mod cut;
 mod evidence;
 mod judge;
@@ -23,8 +22,6 @@ mod run;
 mod workshop;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -34,6 +31,8 @@ use evidence::{Evidence, Outcome, Ran, Variant, next};
 use matrix::Matrix;
 use run::Programs;
 use workshop::{Binary, Workshop};
+
+use crate::runtime::{self, Runtime};
 
 /// A lesson's tests may take this long, so that about a hundred knock-outs fit into a run of CI.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -266,29 +265,18 @@ impl<'a> Proof<'a> {
 
     /// Holds the tests against the runtime of the field, where it is installed.
     fn oracle(&mut self, chosen: &BTreeSet<u32>) -> Result<()> {
-        let Some(path) = installed(judge::RUNTIME) else {
+        let Some(runtime) = runtime::installed(judge::RUNTIME).and_then(|path| Runtime::ask(&path).ok())
+        else {
             return Ok(());
         };
-        let Ok(output) = Command::new(&path).arg("--version").output() else {
-            return Ok(());
-        };
-        let version = String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned();
-        println!("{version} ({})", path.display());
-        let binary = Binary::of(&path)?;
-        self.evidence.oracle = Some(version);
+        println!("{} ({})", runtime.line, runtime.path.display());
+        let binary = Binary::of(&runtime.path)?;
+        self.evidence.oracle = Some(runtime);
         for lesson in chosen {
             self.test(&Variant::Oracle, *lesson, &binary)?;
         }
         Ok(())
     }
-}
-
-/// Where a program is: in PATH, or where distributions keep runtimes, which an ordinary user's PATH may lack.
-fn installed(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let usual = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin"].map(PathBuf::from);
-    let mut folders = std::env::split_paths(&path).chain(usual);
-    folders.find_map(|folder| Some(folder.join(program)).filter(|path| path.is_file()))
 }
 
 fn report(lesson: u32, ran: &Ran, took: Option<Duration>) {

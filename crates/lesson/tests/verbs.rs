@@ -176,6 +176,22 @@ fn diff_keeps_open_items_secret() {
 }
 
 #[test]
+fn diff_keeps_the_reference_secret_until_the_lesson_is_green() {
+    let mini = Mini::started();
+    mini.edit(BOAT, "    0\n", "    strokes * 3\n");
+    mini.edit(BOAT, "    true\n", "    1 > 2\n");
+    let said = mini.does(&["diff", "1"]);
+    assert!(
+        said.contains("boat::row: written, but lesson 1 is not green yet") && !said.contains("oars"),
+        "{said}"
+    );
+    assert!(mini.does(&["diff", "1", "--reveal"]).contains("+    strokes * oars()"));
+    mini.edit(BOAT, "strokes * 3", "strokes * 2");
+    let said = mini.does(&["diff", "1"]);
+    assert!(said.contains("-    strokes * 2\n") && said.contains("+    strokes * oars()\n"), "{said}");
+}
+
+#[test]
 fn catch_up_solves_what_is_open_and_keeps_what_is_written() {
     let mini = Mini::started();
     mini.edit(BOAT, "    0\n", "    strokes + strokes\n");

@@ -127,7 +127,14 @@ private = ["boat::deep_enough", "boat::calm", "boat::Boat::oars", "boat::Boat::l
 [guards.a_boat_without_oars_rests]
 item = "boat::Boat::row"
 body = "1"
-[exempt.another_test]
+[[exempt.another_test]]
+runtime = ["runc", "crun"]
+reason = "it does not row"
+[[exempt.another_test]]
+runtime = "raft"
+before = "1.2"
+reason = "it floats since 1.2"
+[exempt.a_third_test]
 runtime = "runc"
 reason = "it does not row"
 "#;

@@ -1,10 +1,12 @@
 //! From facts to verdicts: what works, what does not, what follows for which lessons, and the cure. Pure.
 
+use serde::Serialize;
+
 use super::facts::{Busybox, Cgroup, Facts, Layout, Packages};
 use super::{parse, refusal};
 
 /// One line of the doctor's report.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// The verdict.
     pub status: Status,
@@ -21,7 +23,8 @@ pub struct Line {
 }
 
 /// A verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
     /// All is well.
     Ok,

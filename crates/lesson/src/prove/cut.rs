@@ -14,8 +14,10 @@ use nix::sched::{CloneFlags, unshare};
 
 use super::Proof;
 use super::evidence::{Build, Evidence, Variant};
-use super::run::{machine, output_within};
+use super::run::machine;
 use super::workshop::{Binary, Workshop, hash_of};
+use crate::programs::output_within;
+use crate::runtime::installed;
 
 /// A sandbox that runs a program which does nothing ends long before.
 const STUCK: Duration = Duration::from_secs(20);
@@ -97,7 +99,7 @@ struct Sandboxes {
 impl Sandboxes {
     /// Makes the root filesystem below `folder`.
     fn open(folder: &Path, probe: Option<&Binary>) -> Result<Self> {
-        let host = super::installed("true").context("there is no program `true` on this machine")?;
+        let host = installed("true").context("there is no program `true` on this machine")?;
         let (rootfs, state) = (folder.join("rootfs"), folder.join("state"));
         empty(&rootfs)?;
         for part in ["proc", "dev", "sys", "tmp"] {

@@ -6,6 +6,9 @@ use std::fmt;
 use course::Course;
 use serde::{Deserialize, Serialize};
 
+use crate::runtime::Runtime;
+pub(super) use crate::verdict::{Class, Kind, Outcome, Ran, Verdict};
+
 /// A runtime that the lessons' tests are run against.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Variant {
@@ -62,75 +65,6 @@ pub(super) enum Build {
     Broken { errors: Vec<Diagnostic> },
 }
 
-/// Why a test failed, as testkit tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Class {
-    Assertion,
-    RuntimePanic,
-    Deadline,
-    NoEvidence,
-    Harness,
-}
-
-impl fmt::Display for Class {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Class::Assertion => "an assertion",
-            Class::RuntimePanic => "a panic in the runtime",
-            Class::Deadline => "the outer deadline",
-            Class::NoEvidence => "missing evidence",
-            Class::Harness => "a failure of the harness",
-        })
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
-    Red,
-    Guard,
-    Plain,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Outcome {
-    Pass,
-    Fail,
-    Ignored,
-}
-
-/// One line of `CORACLE_VERDICTS`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Verdict {
-    pub test: String,
-    pub kind: Kind,
-    pub verdict: Outcome,
-    pub class: Option<Class>,
-    pub message: Option<String>,
-}
-
-impl Verdict {
-    /// Why the test failed. A failure that names no class is the harness's own.
-    pub(super) fn failed(&self) -> Option<Class> {
-        (self.verdict == Outcome::Fail).then(|| self.class.unwrap_or(Class::Harness))
-    }
-
-    pub(super) fn passed(&self) -> bool {
-        self.verdict == Outcome::Pass
-    }
-
-    /// The first line of what the test said.
-    pub(super) fn said(&self) -> &str {
-        let message = self.message.as_deref().unwrap_or_default();
-        message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no message")
-    }
-}
-
-/// A lesson's tests on one variant: the verdicts by test, or how the test program itself broke.
-pub(super) type Ran = Result<BTreeMap<String, Verdict>, String>;
-
 /// Everything that was seen of a course.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
@@ -142,8 +76,8 @@ pub(super) struct Evidence {
     pub sandboxes: BTreeMap<Variant, Result<(), String>>,
     /// The later items that a test of a lesson turned out to need.
     pub needs: BTreeMap<(u32, String), Vec<String>>,
-    /// The other runtime's version line, where one is installed.
-    pub oracle: Option<String>,
+    /// The other runtime, where one is installed.
+    pub oracle: Option<Runtime>,
 }
 
 impl Evidence {

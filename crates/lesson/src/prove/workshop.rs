@@ -12,8 +12,8 @@ use anyhow::{Context, Result, bail};
 use course::{Course, Tree};
 use serde::{Deserialize, Serialize};
 
-use super::cargo::{self, Rustc, cargo};
 use super::evidence::{Build, Diagnostic};
+use crate::cargo::{self, Rustc, cargo};
 
 /// A program that is told apart by its bytes.
 #[derive(Debug, Clone)]
@@ -260,12 +260,8 @@ fn diagnostic(course: &Course, tree: &Tree, rustc: &Rustc) -> Option<Diagnostic>
     let Some(span) = rustc.spans.iter().find(|span| span.is_primary) else {
         return Some(Diagnostic { message, place: String::new(), item: None });
     };
-    let file = span.file_name.strip_prefix("crates/coracle/src").ok();
-    let mut items = course.with_drafts().into_iter().flat_map(|lesson| &lesson.items);
-    let item = items.find(|item| {
-        tree.locate(&item.path)
-            .is_ok_and(|found| Some(found.file.as_path()) == file && found.span.contains(&span.byte_start))
-    });
+    let items = course.with_drafts().into_iter().flat_map(|lesson| &lesson.items);
+    let item = span.item(tree, items);
     let place = format!("{}:{}", span.file_name.display(), span.line_start);
     Some(Diagnostic { message, place, item: item.map(|item| item.path.clone()) })
 }

@@ -20,7 +20,7 @@ pub fn solve(course: &Course, number: u32, name: Option<&str>) -> Result<()> {
         None => lesson.items.iter().collect(),
     };
     let mut tree = desk.mine.clone();
-    put_back(&desk, &mut tree, lesson, &chosen)?;
+    put_back(&desk.reference, &mut tree, lesson, &chosen)?;
     let verb = format!("solve {number}{}", name.map(|name| format!(" {name}")).unwrap_or_default());
     finish(&desk, tree, &verb)
 }
@@ -34,7 +34,7 @@ pub fn reset(course: &Course, number: u32) -> Result<()> {
     let desk = Desk::open(course)?;
     let mut tree = desk.mine.clone();
     for item in &lesson.items {
-        restore(&desk, &mut tree, &item.path)?;
+        restore(&desk.reference, &mut tree, &item.path)?;
         lesson.blank(&mut tree, item)?;
     }
     for helper in &lesson.private {
@@ -56,19 +56,19 @@ pub fn catch_up(course: &Course, number: u32) -> Result<()> {
     let states = course.states_in(&desk.mine);
     for lesson in course.lessons.iter().filter(|lesson| lesson.number < number) {
         let open = states.iter().filter(|(of, _, state)| of.number == lesson.number && *state != State::Done);
-        put_back(&desk, &mut tree, lesson, &open.map(|(_, item, _)| *item).collect::<Vec<_>>())?;
+        put_back(&desk.reference, &mut tree, lesson, &open.map(|(_, item, _)| *item).collect::<Vec<_>>())?;
     }
     finish(&desk, tree, &format!("catch-up {number}"))
 }
 
 /// Restores the items, and those private helpers of the lesson that their text uses. A helper that only other items
 /// of the reference use stays away: the learner may do without it.
-fn put_back(desk: &Desk, tree: &mut Tree, lesson: &Lesson, items: &[&Item]) -> Result<()> {
+pub(super) fn put_back(reference: &Tree, tree: &mut Tree, lesson: &Lesson, items: &[&Item]) -> Result<()> {
     let mut wanted: Vec<&str> = items.iter().map(|item| item.path.as_str()).collect();
     let mut next = 0;
     while let Some(path) = wanted.get(next).copied() {
-        restore(desk, tree, path)?;
-        let text = desk.reference.source_of(path)?;
+        restore(reference, tree, path)?;
+        let text = reference.source_of(path)?;
         let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
         let used = |helper: &&str| helper.rsplit("::").next().is_some_and(|name| words.contains(&name));
         let helpers = lesson.private.iter().map(String::as_str).filter(used).collect::<Vec<_>>();
@@ -78,8 +78,8 @@ fn put_back(desk: &Desk, tree: &mut Tree, lesson: &Lesson, items: &[&Item]) -> R
     Ok(())
 }
 
-fn restore(desk: &Desk, tree: &mut Tree, path: &str) -> Result<()> {
-    tree.restore(&desk.reference, path).with_context(|| {
+fn restore(reference: &Tree, tree: &mut Tree, path: &str) -> Result<()> {
+    tree.restore(reference, path).with_context(|| {
         format!(
             "{path} cannot be put in place: mend its file, or go back to your last commit with git checkout"
         )

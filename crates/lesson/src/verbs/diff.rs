@@ -1,12 +1,15 @@
 //! `cargo lesson diff`.
 
 use anyhow::Result;
-use course::{Course, State};
+use course::{Course, Item, State};
 
 use super::desk::Desk;
 use super::ink::Ink;
+use crate::programs::Programs;
+use crate::verdict::Outcome;
 
-/// Prints the learner's items of lesson `number` against the reference's. Open ones stay secret unless `reveal`.
+/// Prints the learner's items of lesson `number` against the reference's. They stay secret until the lesson is green,
+/// unless `reveal`.
 ///
 /// # Errors
 /// Fails on the reference, and where there is no such lesson.
@@ -14,14 +17,22 @@ pub fn diff(course: &Course, number: u32, reveal: bool) -> Result<()> {
     let lesson = course.lesson(number)?;
     let desk = Desk::open(course)?;
     let ink = Ink::new();
-    for (_, item, state) in course.states_in(&desk.mine).into_iter().filter(|(of, ..)| of.number == number) {
+    let states = desk.course.states_in(&desk.mine);
+    let items: Vec<(&Item, &State)> =
+        states.iter().filter(|(of, ..)| of.number == number).map(|(_, item, state)| (*item, state)).collect();
+    let told =
+        |item: &Item| desk.mine.source_of(&item.path).ok() == desk.reference.source_of(&item.path).ok();
+    let secret = items.iter().any(|(item, state)| **state == State::Done && !told(item));
+    let written = items.iter().all(|(_, state)| **state == State::Done);
+    let shown = reveal || !secret || (written && green(course, number)?);
+    let more = format!("To see the reference all the same: cargo lesson diff {number} --reveal");
+    for (item, state) in items {
         let name = ink.bold(&item.path);
         match state {
             State::Unreadable(why) => println!("{name}: {why}\n"),
-            State::Open if !reveal => {
-                println!(
-                    "{name}: still open. To see the reference all the same: cargo lesson diff {number} --reveal\n"
-                );
+            State::Open if !reveal => println!("{name}: still open. {more}\n"),
+            State::Done if !shown && !told(item) => {
+                println!("{name}: written, but lesson {number} is not green yet. {more}\n");
             }
             State::Open | State::Done => {
                 let (mine, reference) =
@@ -37,4 +48,12 @@ pub fn diff(course: &Course, number: u32, reveal: bool) -> Result<()> {
         println!("Lesson {number} has no functions.");
     }
     Ok(())
+}
+
+/// Whether the lesson's tests pass now. Nothing else remembers that they did.
+fn green(course: &Course, number: u32) -> Result<bool> {
+    let programs = Programs::build(course, &[course.lesson(number)?])?;
+    let Ok(tests) = programs.run(number, None, None)? else { return Ok(false) };
+    let any = |outcome| tests.values().any(|test| test.verdict == outcome);
+    Ok(any(Outcome::Pass) && !any(Outcome::Fail))
 }

@@ -1,21 +1,25 @@
 //! The repository, through the `git` command.
 
+mod objects;
+mod travel;
+
 use std::ffi::OsStr;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
-use course::Tree;
 
-/// Where the reference was when the course began.
+pub(super) use objects::{Change, Entry};
+
+/// Where the reference was when the course began, or when it was last updated.
 pub(super) const BASE: &str = "refs/coracle/base";
 /// The commits that hold what a verb replaced.
 pub(super) const BACKUP: &str = "refs/coracle/backup";
 /// The sources, from the repository's root.
 pub(super) const SOURCE: &str = "crates/coracle/src";
-/// The line of `start`'s commit that names the reference. A clone of a learner's branch carries it, unlike refs of
-/// our own.
+/// The line of the commits of `start` and `update` that names the reference. A clone of a learner's branch carries it,
+/// unlike refs of our own.
 const TRAILER: &str = "Coracle-Base";
 
 /// A git repository with at least one commit.
@@ -107,7 +111,16 @@ impl Git {
     /// Fails where the branch names a reference that this clone does not have.
     pub(super) fn base_of(&self, revision: &str) -> Result<Option<String>> {
         let format = format!("--format=%(trailers:key={TRAILER},valueonly)");
-        let base = self.read(&["log", "-1", &format!("--grep=^{TRAILER}: "), &format, revision, "--"])?;
+        // In the order of parents: an update counts before the start, whatever the clock said at the time.
+        let base = self.read(&[
+            "log",
+            "-1",
+            "--topo-order",
+            &format!("--grep=^{TRAILER}: "),
+            &format,
+            revision,
+            "--",
+        ])?;
         if base.is_empty() {
             return Ok(None);
         }
@@ -117,99 +130,54 @@ impl Git {
         Ok(Some(found))
     }
 
-    /// The text of `start`'s commit.
-    pub(super) fn start_message(base: &str) -> String {
-        format!("Start the course: the functions of every lesson are open\n\n{TRAILER}: {base}\n")
+    /// The text of a commit from which on `base` is the reference.
+    pub(super) fn message(what: &str, base: &str) -> String {
+        format!("{what}\n\n{TRAILER}: {base}\n")
     }
 
-    /// The runtime's sources as they are in `commit`.
-    pub(super) fn tree(&self, commit: &str) -> Result<Tree> {
-        let names = self.read(&["ls-tree", "-r", "-z", "--name-only", commit, "--", SOURCE])?;
-        let names: Vec<&str> = names.split('\0').filter(|name| name.ends_with(".rs")).collect();
-        let request: String = names.iter().map(|name| format!("{commit}:{name}\n")).collect();
-        let answer = self.feed(self.command().args(["cat-file", "--batch"]), request.as_bytes())?;
-        let mut rest = answer.as_slice();
-        let mut tree = Tree::default();
-        for name in names {
-            // Each answer: "<object> blob <size>", a newline, the bytes, a newline.
-            let line = rest.iter().position(|byte| *byte == b'\n').context("git cat-file ended early")?;
-            let size = std::str::from_utf8(&rest[..line])?.rsplit(' ').next().unwrap_or_default();
-            let size: usize = size.parse().with_context(|| format!("git has no {name} in {commit}"))?;
-            let text = rest.get(line + 1..line + 1 + size).context("git cat-file ended early")?;
-            let file = Path::new(name).strip_prefix(SOURCE)?.to_path_buf();
-            tree.files.insert(
-                file,
-                String::from_utf8(text.to_vec()).with_context(|| format!("{name} in {commit}"))?,
-            );
-            rest = rest.get(line + 2 + size..).unwrap_or_default();
+    /// The tracked files that differ from HEAD, one `git status` line each; empty where all is committed.
+    pub(super) fn uncommitted(&self) -> Result<String> {
+        self.read(&["status", "--porcelain", "--untracked-files=no"])
+    }
+
+    /// Whether `commit` has `other` in its history.
+    pub(super) fn contains(&self, commit: &str, other: &str) -> Result<bool> {
+        Ok(self.output(&["merge-base", "--is-ancestor", other, commit])?.status.success())
+    }
+
+    /// Asks the remote what is new, as the person who typed the command: git may ask for a password.
+    pub(super) fn fetch(&self) -> Result<()> {
+        let mut command = Command::new("git");
+        let status = command.arg("-C").arg(&self.root).args(["fetch", "--quiet"]).status();
+        if !status.context("git does not start")?.success() {
+            bail!("git fetch failed, see above. Without the network: cargo lesson update");
         }
-        Ok(tree)
+        Ok(())
     }
 
-    /// Makes a commit: that of `parent` with these sources in place of its own. Neither the work tree nor the index
-    /// nor a branch changes.
-    pub(super) fn commit_with(&self, parent: &str, tree: &Tree, message: &str) -> Result<String> {
-        let scratch = tempfile::tempdir().context("making a folder for git's index")?;
-        let index = scratch.path().join("index");
-        read(self.command().env("GIT_INDEX_FILE", &index).args(["read-tree", parent]))?;
-        for (name, text) in &tree.files {
-            let mut hash = self.command();
-            let object = self.feed(hash.args(["hash-object", "-w", "--stdin"]), text.as_bytes())?;
-            let entry = format!("100644,{},{SOURCE}/{}", String::from_utf8(object)?.trim(), name.display());
-            let mut update = self.command();
-            read(update.env("GIT_INDEX_FILE", &index).args([
-                "update-index",
-                "--add",
-                "--cacheinfo",
-                &entry,
-            ]))?;
-        }
-        self.commit_index(&index, parent, message)
-    }
-
-    /// Keeps the whole work tree as it is now, in a commit of its own. Returns the ref that holds it.
-    pub(super) fn backup(&self, before: &str) -> Result<String> {
-        let scratch = tempfile::tempdir().context("making a folder for git's index")?;
-        let index = scratch.path().join("index");
-        read(self.command().env("GIT_INDEX_FILE", &index).args(["read-tree", "HEAD"]))?;
-        read(self.command().env("GIT_INDEX_FILE", &index).args(["add", "--all"]))?;
-        let head = self.commit("HEAD").context("HEAD is gone")?;
-        let commit = self.commit_index(&index, &head, &format!("Before cargo lesson {before}\n"))?;
-        let date = "--date=format:%Y-%m-%d-%H%M%S";
-        let time = self.read(&["show", "--no-patch", date, "--format=%cd", &commit])?;
-        for number in 1.. {
-            let name =
-                if number == 1 { format!("{BACKUP}/{time}") } else { format!("{BACKUP}/{time}-{number}") };
-            if self.commit(&name).is_none() {
-                self.read(&["update-ref", &name, &commit, ""])?;
-                return Ok(name);
-            }
-        }
-        unreachable!("some number is free")
-    }
-
-    fn commit_index(&self, index: &Path, parent: &str, message: &str) -> Result<String> {
-        let tree = read(self.command().env("GIT_INDEX_FILE", index).args(["write-tree"]))?;
-        let mut command = self.command();
-        if !self.knows_who() {
-            command.args(["-c", "user.name=Coracle learner", "-c", "user.email=learner@localhost"]);
-        }
-        read(command.args(["commit-tree", &tree, "-p", parent, "-m", message.trim_end()]))
-    }
-
-    fn feed(&self, command: &mut Command, input: &[u8]) -> Result<Vec<u8>> {
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("git does not start")?;
+    /// What `git` prints when it is fed with `input`.
+    fn feed(command: &mut Command, input: &[u8]) -> Result<Vec<u8>> {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("git does not start")?;
         let mut stdin = child.stdin.take().context("git has no stdin")?;
         // A scoped thread writes while this one reads: neither pipe can fill up.
         let output = std::thread::scope(|scope| {
             let writer = scope.spawn(move || stdin.write_all(input));
             let output = child.wait_with_output();
-            writer.join().map_err(|_| anyhow::anyhow!("writing to git failed"))??;
-            Ok::<_, anyhow::Error>(output?)
+            let wrote = writer.join().map_err(|_| anyhow::anyhow!("writing to git failed"))?;
+            let output = output?;
+            // Why git did not read to the end, its own words tell better.
+            if output.status.success() {
+                wrote?;
+            }
+            Ok::<_, anyhow::Error>(output)
         })?;
         if !output.status.success() {
-            bail!("git failed ({}): {command:?}", output.status);
+            return Err(failed(command, &output));
         }
         Ok(output.stdout)
     }
@@ -225,8 +193,39 @@ fn run(command: &mut Command) -> Result<Output> {
 fn read(command: &mut Command) -> Result<String> {
     let output = run(command)?;
     if !output.status.success() {
-        let words: Vec<_> = command.get_args().skip(2).map(OsStr::to_string_lossy).collect();
-        bail!("git {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        return Err(failed(command, &output));
     }
     Ok(String::from_utf8(output.stdout)?.trim_end_matches('\n').to_owned())
+}
+
+/// What a git that failed said. A git that was killed leaves its lock behind, which stops all that come later.
+fn failed(command: &Command, output: &Output) -> anyhow::Error {
+    let words: Vec<_> = command.get_args().skip(2).map(OsStr::to_string_lossy).collect();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.trim();
+    let lock = said.split('\'').find(|part| part.ends_with(".lock"));
+    match lock.filter(|_| said.contains("File exists")) {
+        Some(lock) => anyhow::anyhow!(
+            "git is locked: another git is at work in this clone (an editor's, perhaps), or one was killed. If none is:\n  \
+             rm '{lock}'\nand then the same command again"
+        ),
+        None if said.is_empty() => anyhow::anyhow!("git {}: {}", words.join(" "), output.status),
+        None => anyhow::anyhow!("git {}: {said}", words.join(" ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Command, ExitStatus, Output};
+
+    #[test]
+    fn a_lock_that_is_left_over_is_named_with_its_cure() {
+        let said =
+            "fatal: Unable to create '/boat/.git/index.lock': File exists.\n\nAnother git process seems ...";
+        let output =
+            Output { status: ExitStatus::from_raw(128 << 8), stdout: Vec::new(), stderr: said.into() };
+        let text = super::failed(&Command::new("git"), &output).to_string();
+        assert!(text.contains("rm '/boat/.git/index.lock'"), "{text}");
+    }
 }

@@ -5,6 +5,7 @@ use std::fs;
 
 use anyhow::{Context, Result, bail, ensure};
 use course::{Course, Item, Lesson, State};
+use serde::Serialize;
 
 use super::git::Git;
 use super::ink::Ink;
@@ -67,12 +68,29 @@ impl Hints {
     }
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    lesson: u32,
+    item: &'a str,
+    /// Those that are shown by now, the first one first.
+    hints: Vec<&'a str>,
+    /// How many there are.
+    steps: usize,
+}
+
 /// Prints the hints of an item up to `step`; without a step, one more than the last time. The item is the named one,
 /// or the lesson's first open one; the lesson is the first open one where `number` is not given.
 ///
 /// # Errors
 /// Fails where nothing is open and nothing named, or where the lesson or the item does not exist.
-pub fn hint(course: &Course, number: Option<u32>, name: Option<&str>, step: Option<u8>) -> Result<()> {
+pub fn hint(
+    course: &Course,
+    number: Option<u32>,
+    name: Option<&str>,
+    step: Option<u8>,
+    json: bool,
+) -> Result<()> {
     let states = course.states()?;
     let mut open = states.iter().filter(|(_, _, state)| *state != State::Done);
     let lesson = match (number, open.clone().next()) {
@@ -90,6 +108,12 @@ pub fn hint(course: &Course, number: Option<u32>, name: Option<&str>, step: Opti
     };
     let hints = Hints::load(lesson)?;
     let last = usize::from(step.unwrap_or_else(|| one_more(course, item))).clamp(1, STEPS.len());
+    if json {
+        let hints = hints.0[&item.path].iter().take(last).map(String::as_str).collect();
+        let report = Report { lesson: lesson.number, item: &item.path, hints, steps: STEPS.len() };
+        println!("{}", serde_json::to_string_pretty(&report)?);
+        return Ok(());
+    }
     for (step, text) in hints.0[&item.path].iter().enumerate().take(last) {
         let head = format!("{}: hint {} of {}, {}", item.path, step + 1, STEPS.len(), STEPS[step]);
         println!("{}\n{text}\n", Ink::new().bold(&head));

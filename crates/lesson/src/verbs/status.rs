@@ -1,12 +1,92 @@
 //! `cargo lesson` without a verb: where the learner stands, and the next thing to do.
 
 use anyhow::Result;
-use course::{ALLOW, Course, Item, Lesson, State, Tree};
+use course::{ALLOW, Course, Item, Lesson, Located, State, Tree};
+use serde::Serialize;
 
 use super::desk;
 use super::git::{Git, SOURCE};
 use super::ink::Ink;
 use crate::first;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    /// Whether this is a learner's branch; false on the finished runtime.
+    course: bool,
+    lessons: Vec<Row<'a>>,
+    /// The first function that is not written yet.
+    next: Option<Next<'a>>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    lesson: u32,
+    title: &'a str,
+    minutes: u32,
+    stars: u32,
+    items: Vec<Written<'a>>,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    item: &'a str,
+    /// `open`, `done` or `unreadable`.
+    state: &'static str,
+}
+
+#[derive(Serialize)]
+struct Next<'a> {
+    lesson: u32,
+    item: &'a str,
+    /// From the repository's root; `null` where it can't be found.
+    file: Option<String>,
+    line: Option<usize>,
+}
+
+/// Where the learner stands, for a program. Runs nothing.
+///
+/// # Errors
+/// Fails where the sources cannot be read.
+pub fn status_as_json(course: &Course) -> Result<()> {
+    let tree = Tree::read(&course.source())?;
+    let states = course.states_in(&tree);
+    let rows = course.lessons.iter().map(|lesson| Row {
+        lesson: lesson.number,
+        title: &lesson.title,
+        minutes: lesson.minutes,
+        stars: lesson.stars,
+        items: states
+            .iter()
+            .filter(|(of, ..)| of.number == lesson.number)
+            .map(|(_, item, state)| Written {
+                item: &item.path,
+                state: match state {
+                    State::Open => "open",
+                    State::Done => "done",
+                    State::Unreadable(_) => "unreadable",
+                },
+            })
+            .collect(),
+    });
+    let next = states.iter().find(|(_, _, state)| *state != State::Done).map(|(lesson, item, _)| {
+        let at = tree.locate(&item.path).ok();
+        Next {
+            lesson: lesson.number,
+            item: &item.path,
+            file: at.as_ref().map(|at| format!("{SOURCE}/{}", at.file.display())),
+            line: at.as_ref().map(|at| line_of(&tree, at)),
+        }
+    });
+    let report = Report { course: learner(course)?, lessons: rows.collect(), next };
+    println!("{}", serde_json::to_string_pretty(&report)?);
+    Ok(())
+}
+
+/// The line that a function's body begins in.
+fn line_of(tree: &Tree, at: &Located) -> usize {
+    tree.files[&at.file][..at.body.start].lines().count()
+}
 
 /// Shows the lessons with how far each is, and the next step; on the finished runtime, runs the first container
 /// before.
@@ -63,17 +143,21 @@ pub(super) fn next(course: &Course) -> Result<()> {
     let number = lesson.number;
     println!("{}", Ink::new().bold(&format!("Next: lesson {number:02}, {}", lesson.title)));
     println!("  read   {}", chapter(lesson));
-    match (state, tree.locate(&item.path)) {
-        (State::Unreadable(why), _) => println!("  mend   {SOURCE}/{why}"),
-        (_, Ok(located)) => {
-            let line = tree.files[&located.file][..located.body.start].lines().count();
-            println!("  write  {} in {SOURCE}/{}:{line}", item.path, located.file.display());
-        }
-        (_, Err(error)) => println!("  mend   {SOURCE}/{error:#}"),
-    }
+    println!("  {}", place(&tree, item, state));
     println!("  test   cargo lesson test {number}");
     println!("  stuck? cargo lesson hint {number} {}", lesson.short_name(item));
     Ok(())
+}
+
+/// Where an item is to be written, or what has to be mended before.
+pub(super) fn place(tree: &Tree, item: &Item, state: &State) -> String {
+    match (state, tree.locate(&item.path)) {
+        (State::Unreadable(why), _) => format!("mend   {SOURCE}/{why}"),
+        (_, Ok(at)) => {
+            format!("write  {} in {SOURCE}/{}:{}", item.path, at.file.display(), line_of(tree, &at))
+        }
+        (_, Err(error)) => format!("mend   {SOURCE}/{error:#}"),
+    }
 }
 
 /// Nothing is open: the finished runtime of the project, or of a learner.

@@ -1,4 +1,7 @@
 //! A miniature course in a throwaway git repository.
+#![allow(dead_code, reason = "each test target uses its own part")]
+
+mod files;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,88 +10,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-const LIB: &str = r"//! A runtime in miniature.
-
-pub mod boat;
-
-/// Steers.
-pub fn steer(course: u32) -> u32 {
-    course % 360
-}
-";
-
-const BOAT: &str = r"//! Boats.
-
-/// Rows: strokes times oars.
-pub fn row(strokes: u32) -> u32 {
-    strokes * oars()
-}
-
-// Both sides.
-fn oars() -> u32 {
-    one_side() + one_side()
-}
-
-fn one_side() -> u32 {
-    1
-}
-
-/// Sinks.
-pub fn sink() -> bool {
-    false
-}
-
-/// Bails.
-pub fn bail(water: u32) -> u32 {
-    water - water.min(5)
-}
-";
-
-const ROWING: &str = r#"title = "Rowing"
-minutes = 10
-stars = 1
-private = ["boat::oars", "boat::one_side"]
-[items]
-"boat::row" = "0"
-"boat::sink" = "true"
-"#;
-
-const HINTS: &str = "# Hints\n\n## boat::row\n\n### 1\nHow many?\n\n### 2\nMultiply.\n\n### 3\nStrokes by oars.\n\n\
-                     ## boat::sink\n\n### 1\nDoes it?\n\n### 2\nA bool.\n\n### 3\nSay false.\n";
-
-/// The test target of lesson 01 compiles the learner's file into itself: no build of a runtime is needed.
-const ROWING_TESTS: &str = "#[path = \"../../crates/coracle/src/boat.rs\"]\n#[allow(dead_code)]\nmod boat;\n\n\
-                            #[test]\nfn a_boat_moves() {\n    assert_eq!(boat::row(3), 6);\n}\n";
-
-const CARGO: &str = r#"[package]
-name = "lessons"
-version = "0.0.0"
-edition = "2024"
-[[test]]
-name = "lesson-01"
-path = "01-rowing/tests.rs"
-[[test]]
-name = "lesson-02"
-path = "02-bailing/tests.rs"
-"#;
-
-const FILES: &[(&str, &str)] = &[
-    (".gitignore", "/target\n"),
-    ("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"lessons\"]\n"),
-    ("lessons/Cargo.toml", CARGO),
-    ("lessons/src/lib.rs", ""),
-    ("lessons/00-setup/lesson.toml", "title = \"Set-up\"\nminutes = 5\nstars = 1\n"),
-    ("lessons/01-rowing/lesson.toml", ROWING),
-    ("lessons/01-rowing/hints.md", HINTS),
-    ("lessons/01-rowing/tests.rs", ROWING_TESTS),
-    (
-        "lessons/02-bailing/lesson.toml",
-        "title = \"Bailing\"\nminutes = 10\nstars = 2\n[items]\n\"boat::bail\" = \"water\"\n\"steer\" = \"course\"\n",
-    ),
-    ("lessons/02-bailing/tests.rs", "#[test]\nfn it_is_dry() {}\n"),
-    ("crates/coracle/src/lib.rs", LIB),
-    ("crates/coracle/src/boat.rs", BOAT),
-];
+use files::FILES;
 
 /// The repository, and a home folder without any configuration.
 pub(crate) struct Mini {
@@ -132,10 +54,30 @@ impl Mini {
         mini
     }
 
+    /// A clone of one branch of another clone, as a server hands it out.
+    pub(crate) fn clone_of(other: &Mini, branch: &str) -> Self {
+        let mini = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let (from, to) = (other.root(), mini.root());
+        let arguments = ["clone", "--quiet", "--single-branch", "--branch", branch];
+        let mut command = mini.command("git");
+        command.current_dir(mini.folder.path()).args(arguments).args([from, to]);
+        let said = Said::from(command.output().expect("git runs"));
+        assert!(said.ok, "git clone: {said:?}");
+        mini
+    }
+
     /// A clone on which the course was started.
     pub(crate) fn started() -> Self {
         let mini = Self::cloned();
         mini.does(&["start"]);
+        mini
+    }
+
+    /// The same once more, history and all.
+    pub(crate) fn copy(&self) -> Self {
+        let mini = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let copied = Command::new("cp").arg("-a").args([self.root(), mini.root()]).status().expect("cp runs");
+        assert!(copied.success(), "cp: {copied}");
         mini
     }
 
@@ -179,6 +121,14 @@ impl Mini {
         said.out
     }
 
+    /// The name that git gives to a text.
+    pub(crate) fn object_of(&self, text: &str) -> String {
+        let scratch = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(&scratch, text).expect("a file");
+        let path = scratch.path().to_str().expect("a path");
+        self.git(&["hash-object", "--no-filters", path]).trim().to_owned()
+    }
+
     pub(crate) fn commit(&self, message: &str) {
         self.git(&["add", "--all"]);
         let who = ["-c", "user.name=Test", "-c", "user.email=test@localhost"];
@@ -187,6 +137,11 @@ impl Mini {
 
     /// `cargo lesson ARGUMENTS`, from a folder below the root.
     pub(crate) fn lesson(&self, arguments: &[&str]) -> Said {
+        Said::from(self.started_by(arguments).output().expect("cargo lesson runs"))
+    }
+
+    /// The command of [`Mini::lesson`].
+    pub(crate) fn started_by(&self, arguments: &[&str]) -> Command {
         let mut command = self.command(env!("CARGO_BIN_EXE_lesson"));
         command.args(arguments).current_dir(self.root().join("lessons"));
         // The toolchain's own folder may lie in the home that is hidden above.
@@ -201,7 +156,7 @@ impl Mini {
                 std::env::var_os("CARGO_HOME").unwrap_or_else(|| default(".cargo").into()),
             );
         }
-        Said::from(command.output().expect("cargo lesson runs"))
+        command
     }
 
     /// As [`Mini::lesson`], for what must succeed.

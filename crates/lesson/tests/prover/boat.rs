@@ -1,4 +1,5 @@
 //! A course in miniature, below the target folder.
+#![allow(dead_code, reason = "each test target uses its own part")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,13 +74,18 @@ impl Boat {
         self.prove_with(lessons, &[])
     }
 
-    /// Runs `cargo lesson prove` here, with the fixture's own runc first in PATH.
+    /// Runs `cargo lesson prove` here.
     pub(crate) fn prove_with(&self, lessons: &[&str], env: &[(&str, &str)]) -> Proof {
+        self.lesson(&[&["prove"], lessons].concat(), env)
+    }
+
+    /// `cargo lesson ARGUMENTS`, with the fixture's own runc first in PATH.
+    pub(crate) fn lesson(&self, arguments: &[&str], env: &[(&str, &str)]) -> Proof {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path =
             std::env::join_paths([self.root.join("bin")].into_iter().chain(std::env::split_paths(&path)));
         let mut command = Command::new(env!("CARGO_BIN_EXE_lesson"));
-        command.arg("prove").args(lessons).current_dir(&self.root).env("PATH", path.unwrap());
+        command.args(arguments).current_dir(&self.root).env("PATH", path.unwrap());
         command.env("CARGO_NET_OFFLINE", "true").env_remove("CARGO_TARGET_DIR").env_remove("CORACLE_STRICT");
         command.envs(env.iter().copied());
         let output = command.output().unwrap();

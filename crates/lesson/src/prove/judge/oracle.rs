@@ -2,11 +2,8 @@
 
 use course::Lesson;
 
-use super::{Case, Judgement};
+use super::{Case, Judgement, RUNTIME};
 use crate::prove::evidence::{Outcome, Variant};
-
-/// The name that an exemption gives to the runtime used as oracle.
-pub(in crate::prove) const RUNTIME: &str = "runc";
 
 pub(super) fn judge(case: &Case<'_>, lesson: &Lesson, found: &mut Judgement) {
     let number = lesson.number;
@@ -23,7 +20,7 @@ pub(super) fn judge(case: &Case<'_>, lesson: &Lesson, found: &mut Judgement) {
         let Some(verdict) = case.evidence.verdict(&Variant::Oracle, number, test) else {
             continue;
         };
-        let exempt = lesson.exempt.iter().find(|exempt| exempt.test == *test && exempt.runtime == RUNTIME);
+        let exempt = case.evidence.oracle.as_ref().and_then(|oracle| oracle.excuse(lesson, test));
         match (verdict.verdict, exempt) {
             (Outcome::Pass, None) | (Outcome::Fail | Outcome::Ignored, Some(_)) => {}
             (Outcome::Pass, Some(exempt)) => found.notes.push(format!(

@@ -6,6 +6,7 @@ use course::{Course, Exempt, Guard, Item, Lesson};
 
 use super::super::evidence::{Build, Class, Diagnostic, Evidence, Kind, Outcome, Variant, Verdict};
 use super::{Judgement, judge};
+use crate::runtime::Runtime;
 
 fn lesson(number: u32, items: &[&str]) -> Lesson {
     let items = items.iter().map(|path| Item { path: (*path).to_owned(), neutral: "Ok(())".to_owned() });
@@ -36,7 +37,7 @@ impl Case {
         let lessons = [(1, "one"), (2, "two"), (3, "three")].map(|(number, item)| lesson(number, &[item]));
         let course = Course { root: PathBuf::new(), lessons: lessons.into(), drafts: Vec::new() };
         let mut case = Self { course, evidence: Evidence::default() };
-        case.evidence.oracle = Some("runc".to_owned());
+        case.evidence.oracle = Some(Runtime { path: "/runc".into(), line: "runc version 1.1.5".to_owned() });
         for (number, item) in [(1, "one"), (2, "two"), (3, "three")] {
             case.evidence.programs.insert(number);
             case.says(Variant::Reference, number, Outcome::Pass, None);
@@ -208,8 +209,12 @@ fn the_oracle_s_failure_needs_an_exemption_and_its_absence_is_told() {
     let mut case = Case::sound();
     case.says(Variant::Oracle, 2, RED.0, RED.1);
     case.only_defect(&["lesson 02: fails on runc: `test_2` (it said: what it said)"]);
-    case.course.lessons[1].exempt =
-        vec![Exempt { test: "test_2".to_owned(), runtime: "runc".to_owned(), reason: "no".to_owned() }];
+    case.course.lessons[1].exempt = vec![Exempt {
+        test: "test_2".to_owned(),
+        runtime: "runc".to_owned(),
+        before: None,
+        reason: "no".to_owned(),
+    }];
     assert_eq!(case.judge().defects, []);
     case.evidence.oracle = None;
     assert!(case.judge().notes.iter().any(|note| note.starts_with("runc is not installed here")));
