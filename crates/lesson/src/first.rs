@@ -27,7 +27,7 @@ pub fn container(course: &Course) -> Result<()> {
         return Ok(());
     }
     doctor::summary(course)?;
-    let programs = build::programs(&course.root)?;
+    let programs = build::programs(&course.root, build::ALL)?;
     let rootfs = rootfs::make(&course.root, &programs)?;
 
     let mut command = Command::new(programs.path("coracle")?);
@@ -45,6 +45,19 @@ pub fn container(course: &Course) -> Result<()> {
     rootfs.check(&text).context("the program ran, but not in a container of its own")?;
     println!("\n{}", what_happened(course, &rootfs));
     Ok(())
+}
+
+/// Makes the root filesystem where it is missing: after a `cargo clean`, or in a fresh clone of a learner's branch. It needs
+/// nothing of the runtime, which may not build today.
+///
+/// # Errors
+/// Fails where the tools for it do not build, or where it cannot be made.
+pub fn root_filesystem(course: &Course) -> Result<()> {
+    if course.root.join(rootfs::PATH).exists() {
+        return Ok(());
+    }
+    let programs = build::programs(&course.root, &["probe", "rootfs-builder"])?;
+    rootfs::make(&course.root, &programs).map(drop)
 }
 
 /// One line a capability, each with the lesson in which the learner writes it.

@@ -16,20 +16,23 @@ impl Programs {
     }
 }
 
-/// Builds the runtime, the probe and the rootfs-builder. Cargo itself tells where it puts them: the target directory
+/// The runtime, the probe and the rootfs-builder.
+pub(crate) const ALL: &[&str] = &["coracle", "probe", "rootfs-builder"];
+
+/// Builds the programs of these packages. Cargo itself tells where it puts them: the target directory
 /// can be anywhere.
-pub(crate) fn programs(root: &Path) -> Result<Programs> {
+pub(crate) fn programs(root: &Path, packages: &[&str]) -> Result<Programs> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["build", "--locked", "--message-format=json-render-diagnostics"])
-        .args(["-p", "coracle", "-p", "probe", "-p", "rootfs-builder"])
+        .args(packages.iter().flat_map(|package| ["-p", package]))
         .current_dir(root)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .context("cargo can't be started")?;
     if !output.status.success() {
-        bail!("the runtime does not build; cargo says why above");
+        bail!("{} cannot be built; cargo says why above", packages.join(", "));
     }
     Ok(Programs(output.stdout.split(|byte| *byte == b'\n').filter_map(executable).collect()))
 }

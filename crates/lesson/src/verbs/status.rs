@@ -98,6 +98,8 @@ pub fn status(course: &Course) -> Result<()> {
     let learner = learner(course)?;
     if states.iter().all(|(_, _, state)| *state == State::Done) && !learner {
         first::container(course)?;
+    } else {
+        first::root_filesystem(course)?;
     }
     println!("{}", map(course, &states, learner));
     next(course)

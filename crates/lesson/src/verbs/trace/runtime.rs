@@ -27,7 +27,7 @@ impl Runtime {
         let (runtime, probe) = match (named("CORACLE_RUNTIME"), named("CORACLE_PROBE")) {
             (Some(runtime), Some(probe)) => (runtime, probe),
             (runtime, probe) => {
-                let built = build::programs(root)?;
+                let built = build::programs(root, &["coracle", "probe"])?;
                 let or_built = |named: Option<PathBuf>, name| {
                     named.map_or_else(|| built.path(name).map(Path::to_owned), Ok)
                 };
