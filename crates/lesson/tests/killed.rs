@@ -1,4 +1,4 @@
-//! The verbs that write, killed at every change they make to the disk.
+//! The verbs that write, killed at the changes they make to the disk.
 //!
 //! strace kills the verb, or the git that it waits for and then the verb, when it is about to make its Nth change. Then
 //! every file must be its old self or its new self, the old text must be in the tree or in git, and the same verb again,
@@ -170,7 +170,10 @@ fn changes(git: Option<usize>, calls: &str) -> Vec<Point> {
             points.push(Point { git, call, at: *at });
         }
     }
-    points
+    // A git that writes many objects writes one like the other: the first and the last will do.
+    let last = |point: &Point| points.iter().rev().find(|other| other.call == point.call) == Some(point);
+    let first = |point: &Point| points.iter().find(|other| other.call == point.call) == Some(point);
+    points.iter().filter(|point| git.is_none() || first(point) || last(point)).cloned().collect()
 }
 
 /// The verb under strace, or with a git that goes under strace.

@@ -107,8 +107,10 @@ impl Mini {
         command.current_dir(self.root()).env("HOME", self.folder.path()).env("NO_COLOR", "1");
         // No identity from anywhere: neither a configuration nor the host's name.
         command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1").env_remove("EMAIL");
-        command.env("GIT_CONFIG_COUNT", "1").env("GIT_CONFIG_KEY_0", "user.useConfigOnly");
+        command.env("GIT_CONFIG_COUNT", "2").env("GIT_CONFIG_KEY_0", "user.useConfigOnly");
         command.env("GIT_CONFIG_VALUE_0", "true").env("GIT_CEILING_DIRECTORIES", std::env::temp_dir());
+        // Thousands of objects, none of which has to outlive the machine.
+        command.env("GIT_CONFIG_KEY_1", "core.fsync").env("GIT_CONFIG_VALUE_1", "none");
         for name in ["GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "CORACLE_UNLOCK", "CARGO_TARGET_DIR"] {
             command.env_remove(name);
         }
