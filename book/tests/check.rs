@@ -107,6 +107,11 @@ fn an_unknown_verb_option_or_lesson_is_caught() {
     caught("Type `cargo lesson diff 1 --frobnicate`.", 3, "--frobnicate");
     caught("Type `cargo lesson hint 99`.", 3, "no lesson 99");
     caught("Type `cargo lesson hint 1 no_such_item`.", 3, "no_such_item");
+    caught("Type `cargo lesson grade 1 99`.", 3, "no lesson 99");
+    caught("Type `cargo lesson trace 99 --against runc`.", 3, "no lesson 99");
+    clean(
+        "`cargo lesson grade 1 2 --runtime runc`, `cargo lesson trace 1 --against runc`, `cargo lesson hint 1 find --step 2`",
+    );
 }
 
 #[test]

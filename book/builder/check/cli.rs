@@ -71,6 +71,22 @@ impl Cli {
         None
     }
 
+    /// The words behind the verb that are neither options nor their values.
+    pub(super) fn positional<'w>(&mut self, program: &Path, arguments: &'w [String]) -> Vec<&'w str> {
+        let Some((verb, rest)) = arguments.split_first() else { return Vec::new() };
+        let help = self.help(program, verb).unwrap_or_default();
+        let mut found = Vec::new();
+        let mut words = rest.iter().take_while(|word| *word != "--");
+        while let Some(word) = words.next() {
+            match word.strip_prefix("--") {
+                Some(option) if option_of(&help, option) == Some(true) => drop(words.next()),
+                None if !word.starts_with('-') => found.push(word.as_str()),
+                _ => {}
+            }
+        }
+        found
+    }
+
     fn help(&mut self, program: &Path, verb: &str) -> Option<String> {
         let key = (program.to_path_buf(), verb.to_string());
         let ask = || {

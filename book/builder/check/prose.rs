@@ -150,14 +150,19 @@ impl<'a> Prose<'a> {
         if let Some(wrong) = self.cli.wrong(program, "cargo lesson", words) {
             return Some(wrong);
         }
-        let mut named = words.iter().skip(1).filter(|word| !word.starts_with('-'));
-        let number: u32 = named.next()?.parse().ok()?;
-        let lesson = match self.book.course.lesson(number) {
-            Ok(lesson) => lesson,
-            Err(error) => return Some(error.to_string()),
-        };
-        let item = named.next().filter(|item| !placeholder(item))?;
-        lesson.item(item).err().map(|error| error.to_string())
+        let verb = words.first()?;
+        let named = self.cli.positional(program, words);
+        let numbers = named.iter().map_while(|word| word.parse().ok());
+        let unknown = numbers.filter_map(|number| self.book.course.lesson(number).err()).next();
+        if let Some(error) = unknown {
+            return Some(error.to_string());
+        }
+        let (number, item) = (named.first()?.parse().ok()?, named.get(1).filter(|item| !placeholder(item))?);
+        // Only these take a function; for others a second word is one more lesson.
+        let takes_item = ["hint", "solve"].contains(&verb.as_str());
+        takes_item
+            .then(|| self.book.course.lesson(number).ok()?.item(item).err())?
+            .map(|error| error.to_string())
     }
 
     fn paths(&self, text: &str) -> Vec<(usize, String)> {
