@@ -25,11 +25,14 @@ const SECTIONS: [&str; 13] = [
 /// What is missing in a chapter, or stands in the wrong place.
 pub(super) fn check(book: &Book<'_>, page: &Page) -> Vec<Defect> {
     let writes = |lesson: &&Lesson| Some(lesson.number) == page.lesson && !lesson.items.is_empty();
-    if !book.course.lessons.iter().any(|lesson| writes(&lesson)) {
-        return Vec::new();
-    }
+    let Some(lesson) = book.course.lessons.iter().find(writes) else { return Vec::new() };
     let found = sections(&page.text);
     let mut defects = Vec::new();
+    let trace = format!("cargo lesson trace {} --against runc", lesson.number);
+    if !page.text.contains(&trace) {
+        let what = format!("the chapter does not lead to `{trace}`: say it in \"Green, then look\"");
+        defects.push(Defect { file: page.file.clone(), line: 0, what });
+    }
     let mut last = 0;
     for section in SECTIONS {
         match found.iter().find(|(title, _)| title == section) {
