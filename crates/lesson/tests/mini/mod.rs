@@ -43,6 +43,8 @@ impl Mini {
         for (name, text) in FILES {
             mini.write(name, text);
         }
+        // As after a first `cargo lesson`.
+        fs::create_dir_all(mini.root().join("target/coracle/rootfs")).expect("a folder");
         mini
     }
 
