@@ -230,6 +230,15 @@ fn status_shows_the_next_step_within_a_second() {
 }
 
 #[test]
+fn where_no_root_filesystem_can_be_made_status_shows_the_next_step_all_the_same() {
+    let mini = Mini::started();
+    std::fs::remove_dir_all(mini.root().join("target")).expect("removed");
+    let said = mini.lesson(&[]);
+    assert!(said.ok && said.out.contains("Next: lesson 01, Rowing\n"), "{said:?}");
+    assert!(said.err.contains("root filesystem for the chapters' commands was not made"), "{said:?}");
+}
+
+#[test]
 fn a_file_that_does_not_parse_stops_neither_status_nor_hints() {
     let mini = Mini::started();
     mini.edit(BOAT, "    0\n", "    strokes * (\n");

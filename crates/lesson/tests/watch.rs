@@ -105,6 +105,10 @@ fn without_a_terminal_each_run_is_a_block_of_plain_lines() {
     let next = watch.until("q leaves.\n");
     assert!(next.contains("lesson 02  ") && next.contains("1 of 2 functions, 1 of 1 tests"), "{next}");
     assert!(!next.contains('\x1b'), "escapes outside of a terminal: {next:?}");
+
+    kill(watch.pid(), Signal::SIGTERM).expect("a signal");
+    assert!(watch.child.wait().expect("it ends").success());
+    assert_eq!(mini.litter(), Vec::<std::path::PathBuf>::new(), "it leaves something behind");
 }
 
 #[test]

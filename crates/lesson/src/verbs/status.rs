@@ -92,14 +92,15 @@ fn line_of(tree: &Tree, at: &Located) -> usize {
 /// before.
 ///
 /// # Errors
-/// Fails where the sources cannot be read, or where the first container does not run.
+/// Fails where the sources cannot be read, or on the finished runtime where the first container does not run.
 pub fn status(course: &Course) -> Result<()> {
     let states = course.states()?;
     let learner = learner(course)?;
     if states.iter().all(|(_, _, state)| *state == State::Done) && !learner {
         first::container(course)?;
-    } else {
-        first::root_filesystem(course)?;
+    } else if let Err(error) = first::root_filesystem(course) {
+        // Where the learner stands is told all the same.
+        eprintln!("The root filesystem for the chapters' commands was not made: {error:#}\n");
     }
     println!("{}", map(course, &states, learner));
     next(course)

@@ -43,6 +43,8 @@ impl Mini {
         for (name, text) in FILES {
             mini.write(name, text);
         }
+        // As after a first `cargo lesson`.
+        fs::create_dir_all(mini.root().join("target/coracle/rootfs")).expect("a folder");
         mini
     }
 
@@ -85,6 +87,13 @@ impl Mini {
         self.folder.path().join("clone")
     }
 
+    /// What lies about in the folder for temporary files.
+    pub(crate) fn litter(&self) -> Vec<PathBuf> {
+        let entries =
+            fs::read_dir(self.folder.path()).expect("a folder").map(|entry| entry.expect("an entry").path());
+        entries.filter(|path| *path != self.root()).collect()
+    }
+
     pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.root().join(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
@@ -109,6 +118,8 @@ impl Mini {
         command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1").env_remove("EMAIL");
         command.env("GIT_CONFIG_COUNT", "2").env("GIT_CONFIG_KEY_0", "user.useConfigOnly");
         command.env("GIT_CONFIG_VALUE_0", "true").env("GIT_CEILING_DIRECTORIES", std::env::temp_dir());
+        // Whoever is killed leaves its scratch folders: they go with this one.
+        command.env("TMPDIR", self.folder.path());
         // Thousands of objects, none of which has to outlive the machine.
         command.env("GIT_CONFIG_KEY_1", "core.fsync").env("GIT_CONFIG_VALUE_1", "none");
         for name in ["GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "CORACLE_UNLOCK", "CARGO_TARGET_DIR"] {

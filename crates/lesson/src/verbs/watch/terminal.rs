@@ -31,14 +31,11 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    /// Takes the terminal, if there is one: keys arrive at once and unseen, and an interrupt is an event, so that all is
-    /// as it was when we leave.
+    /// Takes the terminal, if there is one: keys arrive at once and unseen. An interrupt is an event in any case, so that
+    /// all is as it was when we leave.
     pub(super) fn take(send: &Sender<Event>) -> Result<Self> {
         let in_place = std::io::stdout().is_terminal();
         let mut terminal = Self { ink: Ink::new(), before: None, in_place };
-        if !in_place {
-            return Ok(terminal);
-        }
         // Caught, not blocked: a handler ends with execve, a mask would stay with cargo and the tests.
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGWINCH]).context("catching signals")?;
         let sender = send.clone();
@@ -48,6 +45,9 @@ impl Terminal {
                 let _ = sender.send(event);
             }
         });
+        if !in_place {
+            return Ok(terminal);
+        }
         let stdin = std::io::stdin();
         if stdin.is_terminal() {
             let before = tcgetattr(&stdin).context("tcgetattr")?;
