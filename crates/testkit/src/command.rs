@@ -12,7 +12,8 @@ use probe::Report;
 use crate::failure::{Class, OrHarness, fail, saw_stderr};
 use crate::harness;
 use crate::lines::Lines;
-use crate::session::{OUTER_DEADLINE, Program, SOON, first_child, first_child_now, parse};
+use crate::session::{Program, SOON, first_child, first_child_now, outer_deadline, parse, report};
+use crate::vm::patient;
 
 /// A command that lives.
 #[derive(Debug)]
@@ -30,12 +31,12 @@ impl Running {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(again(&err));
         let mut child = command.spawn().or_harness("start the runtime");
         let (stdin, lines) = (child.stdin.take(), Lines::of(child.stdout.take()));
-        Running { child, stdin, lines, err, end: Instant::now() + OUTER_DEADLINE }
+        Running { child, stdin, lines, err, end: outer_deadline() }
     }
 
     /// The next line that it prints, if it comes within `time`.
     pub fn line_within(&mut self, time: Duration) -> Option<String> {
-        self.lines.within(time)
+        self.lines.within(patient(time))
     }
 
     /// The probe's report: the next line.
@@ -127,10 +128,7 @@ impl Done {
 
     /// The probe's report.
     pub fn report(&self) -> Report {
-        let Some(line) = self.stdout.lines().next() else {
-            fail(Class::NoEvidence, format!("the program gave no report; stderr: {}", self.stderr))
-        };
-        parse(line)
+        report(&self.stdout, &self.stderr)
     }
 }
 

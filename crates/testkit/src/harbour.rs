@@ -15,7 +15,6 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::Instant;
 
 use serde_json::Value;
 
@@ -25,7 +24,7 @@ use crate::command::{Done, Running, again, await_end, read, scratch};
 use crate::failure::OrHarness;
 use crate::net::{self, Outside};
 use crate::rootfs::temporary;
-use crate::session::{OUTER_DEADLINE, Output, Program, SOON, Session};
+use crate::session::{Output, Program, SOON, Session, outer_deadline};
 use crate::{harness, within};
 
 /// A host inside the net. What a test leaves on it ends with it.
@@ -181,7 +180,7 @@ impl Harbour {
     fn call(&self, words: &[&str], out: File, err: File) -> ExitStatus {
         let mut child = self.command(words);
         let child = child.stdin(Stdio::null()).stdout(out).stderr(err).spawn();
-        await_end(&mut child.or_harness("start the runtime"), Instant::now() + OUTER_DEADLINE)
+        await_end(&mut child.or_harness("start the runtime"), outer_deadline())
     }
 
     /// Whether a process descends from the net's PID 1, which adopts the orphans.

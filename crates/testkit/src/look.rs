@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use crate::command::Running;
 use crate::failure::OrHarness;
-use crate::session::Program;
+use crate::session::{Program, children};
 
 /// What stays the same of a process that nobody touches, and that waits.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Look {
-    /// When it was born, in clock ticks since the machine's boot (proc_pid_stat(5)).
-    pub start_time: String,
+    /// When it was born, in clock ticks since the machine's boot; `None` where it is gone.
+    pub start_time: Option<u64>,
     /// Its children, the dead ones that it has not buried among them.
     pub children: String,
     /// Its open descriptors, and what they point to.
@@ -21,9 +21,6 @@ impl Program {
     /// What it looks like now.
     pub fn look(&self) -> Look {
         let folder = Path::new("/proc").join(self.pid.to_string());
-        let stat = std::fs::read_to_string(folder.join("stat")).or_harness("read its stat");
-        // The name, in parentheses, may be anything; the state behind it is the third field, this one the 22nd.
-        let start_time = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(22 - 3));
         let of_thread = folder.join("task").join(self.pid.to_string()).join("children");
         let open = std::fs::read_dir(folder.join("fd")).or_harness("list its descriptors").flatten();
         let named = open.map(|fd| (fd.file_name().to_string_lossy().into_owned(), fd.path()));
@@ -31,7 +28,7 @@ impl Program {
             named.map(|(name, path)| (name, std::fs::read_link(path).unwrap_or_default())).collect();
         descriptors.sort();
         Look {
-            start_time: start_time.unwrap_or_default().to_owned(),
+            start_time: self.start_time(),
             children: std::fs::read_to_string(of_thread).or_harness("list its children"),
             descriptors,
         }
@@ -41,11 +38,7 @@ impl Program {
 impl Running {
     /// The children of the runtime's process, seen from the real host: the dead ones that it has not buried among them.
     pub fn children(&self) -> Vec<Program> {
-        let runtime = Path::new("/proc").join(self.pid().to_string());
-        let threads = std::fs::read_dir(runtime.join("task")).or_harness("list its threads").flatten();
-        let texts = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")));
-        let numbers = texts.flatten().collect::<String>();
-        numbers.split_whitespace().filter_map(|pid| Some(Program { pid: pid.parse().ok()? })).collect()
+        children(self.pid()).into_iter().flatten().map(|pid| Program { pid }).collect()
     }
 
     /// The process that this exec has made, seen from the real host: its youngest child. To be asked once its program has

@@ -22,7 +22,7 @@ use crate::vm::patient;
 use crate::{harness, within};
 
 /// A run that is not over by then is ended from outside. No test should come near it.
-pub(crate) const OUTER_DEADLINE: Duration = Duration::from_secs(10);
+const OUTER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a test waits for what takes milliseconds.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
@@ -84,7 +84,7 @@ impl Session {
             let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut text));
             String::from_utf8_lossy(&text).into_owned()
         });
-        let end = Instant::now() + patient(OUTER_DEADLINE);
+        let end = outer_deadline();
         Session { net, stdin, lines, stderr: Some(err), end, mark, host, cgroups, dir, _rootfs: rootfs }
     }
 
@@ -288,10 +288,20 @@ pub struct Output {
 impl Output {
     /// The probe's report.
     pub fn report(&self) -> Report {
-        let Some(line) = self.stdout.lines().next() else {
-            fail(Class::NoEvidence, format!("the container gave no report; stderr: {}", self.stderr))
-        };
-        parse(line)
+        report(&self.stdout, &self.stderr)
+    }
+}
+
+/// When a run that begins now has gone on for too long.
+pub(crate) fn outer_deadline() -> Instant {
+    Instant::now() + patient(OUTER_DEADLINE)
+}
+
+/// The probe's report, in the first line of what was said.
+pub(crate) fn report(stdout: &str, stderr: &str) -> Report {
+    match stdout.lines().next() {
+        Some(line) => parse(line),
+        None => fail(Class::NoEvidence, format!("the container gave no report; stderr: {stderr}")),
     }
 }
 
@@ -320,8 +330,13 @@ pub(crate) fn first_child(pid: i32) -> i32 {
 
 /// As [`first_child`], where it has one now.
 pub(crate) fn first_child_now(pid: i32) -> Option<i32> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let texts = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    let first = |text: String| text.split_whitespace().next().and_then(|number| number.parse().ok());
-    texts.filter_map(first).min()
+    children(pid).iter().filter_map(|of_thread| of_thread.first().copied()).min()
+}
+
+/// The children of each thread of a process, the dead ones that it has not buried among them.
+pub(crate) fn children(pid: i32) -> Vec<Vec<i32>> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let texts = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let numbers = |text: String| text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    texts.map(numbers).collect()
 }

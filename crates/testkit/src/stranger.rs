@@ -32,6 +32,11 @@ impl Program {
         self.stat().is_some_and(|stat| !"ZX".contains(stat.state))
     }
 
+    /// When it was born, in clock ticks since the machine's boot; `None` where it is gone.
+    pub(crate) fn start_time(&self) -> Option<u64> {
+        self.stat().map(|stat| stat.start_time)
+    }
+
     fn stat(&self) -> Option<Stat> {
         let line = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
         let (begin, rest) = line.rsplit_once(") ")?;
@@ -60,7 +65,7 @@ impl Harbour {
     /// Kills `process` and lets a new one get its number on this host. It sleeps.
     pub fn replace(&self, process: &Program) -> Program {
         let number = process.nspid()[1];
-        let born = process.stat().map(|stat| stat.start_time);
+        let born = process.start_time();
         process.signal(Signal::SIGKILL);
         loop {
             within(Duration::from_secs(5), "the number is free", || self.process(number).is_none());
@@ -73,7 +78,7 @@ impl Harbour {
             };
             within(Duration::from_secs(5), "the stranger sleeps", || stranger.name() == "sleep");
             // The kernel counts the time of birth in hundredths of a second.
-            if stranger.stat().map(|stat| stat.start_time) != born {
+            if stranger.start_time() != born {
                 return stranger;
             }
             stranger.signal(Signal::SIGKILL);

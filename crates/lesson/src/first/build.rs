@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
+
+use crate::cargo::{self, Message, cargo};
 
 /// The programs that were built, by name.
 pub(crate) struct Programs(BTreeMap<String, PathBuf>);
@@ -22,8 +24,7 @@ pub(crate) const ALL: &[&str] = &["coracle", "probe", "rootfs-builder"];
 /// Builds the programs of these packages. Cargo itself tells where it puts them: the target directory
 /// can be anywhere.
 pub(crate) fn programs(root: &Path, packages: &[&str]) -> Result<Programs> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    let output = cargo()
         .args(["build", "--locked", "--message-format=json-render-diagnostics"])
         .args(packages.iter().flat_map(|package| ["-p", package]))
         .current_dir(root)
@@ -34,26 +35,28 @@ pub(crate) fn programs(root: &Path, packages: &[&str]) -> Result<Programs> {
     if !output.status.success() {
         bail!("{} cannot be built; cargo says why above", packages.join(", "));
     }
-    Ok(Programs(output.stdout.split(|byte| *byte == b'\n').filter_map(executable).collect()))
+    Ok(Programs(cargo::messages(&output).into_iter().filter_map(program).collect()))
 }
 
 /// The name and path in one of cargo's messages, where it announces a program.
-fn executable(message: &[u8]) -> Option<(String, PathBuf)> {
-    let message: serde_json::Value = serde_json::from_slice(message).ok()?;
-    let name = message.get("target")?.get("name")?.as_str()?;
-    let path = message.get("executable")?.as_str()?;
-    Some((name.to_owned(), path.into()))
+fn program(message: Message) -> Option<(String, PathBuf)> {
+    Some((message.target?.name, message.executable?))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::program;
+
+    fn executable(line: &[u8]) -> Option<(String, std::path::PathBuf)> {
+        program(serde_json::from_slice(line).ok()?)
+    }
+
     #[test]
     fn only_a_message_of_a_program_names_one() {
-        let message =
-            br#"{"reason":"compiler-artifact","target":{"name":"coracle"},"executable":"/t/coracle"}"#;
-        assert_eq!(super::executable(message), Some(("coracle".to_owned(), "/t/coracle".into())));
-        let library = br#"{"reason":"compiler-artifact","target":{"name":"coracle"},"executable":null}"#;
-        assert_eq!(super::executable(library), None);
-        assert_eq!(super::executable(b"warning: something"), None);
+        let message = br#"{"reason":"compiler-artifact","target":{"name":"coracle","kind":["bin"],"src_path":"/m"},"executable":"/t/coracle"}"#;
+        assert_eq!(executable(message), Some(("coracle".to_owned(), "/t/coracle".into())));
+        let library = br#"{"reason":"compiler-artifact","target":{"name":"coracle","kind":["lib"],"src_path":"/l"},"executable":null}"#;
+        assert_eq!(executable(library), None);
+        assert_eq!(executable(b"warning: something"), None);
     }
 }
