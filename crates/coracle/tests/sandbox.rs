@@ -1,15 +1,12 @@
 //! What `coracle sandbox` owes to its callers, beyond what the lessons test.
 
 mod common;
-#[allow(dead_code, reason = "the documents need more of it")]
-#[path = "documents/terminal.rs"]
-mod terminal;
 
 use std::process::{Command, Output, Stdio};
 
 use common::{Bundle, text};
 use probe::Report;
-use terminal::Terminal;
+use testkit::Terminal;
 
 testkit::suite! { "sandbox",
     runtime = env!("CARGO_BIN_EXE_coracle"),

@@ -30,6 +30,7 @@ mod net;
 mod rootfs;
 mod session;
 mod stranger;
+mod terminal;
 pub mod tier;
 mod vm;
 
@@ -38,6 +39,7 @@ use std::time::{Duration, Instant};
 pub use failure::{Class, judge};
 pub use harness::{Kind, Plan, Test, main, probe, runtime};
 pub use session::in_net;
+pub use terminal::{PROMPT, Terminal};
 pub use vm::in_vm;
 
 /// What a lesson's tests.rs needs.

@@ -8,9 +8,9 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use serde_json::json;
+use testkit::Terminal;
 
 use super::common::text;
-use super::terminal::Terminal;
 use super::tool::{MyBundle, says};
 
 fn sleeping() -> MyBundle {

@@ -7,10 +7,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testkit::within;
+use testkit::{Terminal, within};
 
 use super::common::{Bundle, fresh_id, text};
-use super::terminal::Terminal;
 use super::tool::{MyBundle, oci_tool, tool};
 
 /// A kind's name in a config, and in /proc/PID/ns.

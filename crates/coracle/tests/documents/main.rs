@@ -6,7 +6,6 @@
 mod common;
 mod errors;
 mod join;
-mod terminal;
 mod tool;
 mod walk;
 

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use serde_json::{Value, json};
-use testkit::within;
+use testkit::{Terminal, within};
 
 use super::common::{fresh_id, text};
-use super::terminal::Terminal;
 use super::tool::{MyBundle, oci_tool, tool};
 
 /// Step 1: `runc --version`.

@@ -8,14 +8,16 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 
+use crate::vm::patient;
+
 /// Nobody waits longer for a word.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// BusyBox's prompt for root in `/`.
-pub(crate) const PROMPT: &str = "/ # ";
+pub const PROMPT: &str = "/ # ";
 
 /// The person's side of a terminal that a program runs at.
-pub(crate) struct Terminal {
+pub struct Terminal {
     master: OwnedFd,
     program: Option<Child>,
     heard: Vec<u8>,
@@ -24,7 +26,7 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     /// Starts `command` at a terminal of 24 rows of 80 columns.
-    pub(crate) fn start(command: &mut Command) -> Terminal {
+    pub fn start(command: &mut Command) -> Terminal {
         let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         let both = openpty(Some(&size), None).expect("a terminal");
         let copy = || both.slave.try_clone().expect("a descriptor");
@@ -37,13 +39,13 @@ impl Terminal {
     }
 
     /// The terminal whose `master` somebody has sent.
-    pub(crate) fn of(master: OwnedFd) -> Terminal {
+    pub fn of(master: OwnedFd) -> Terminal {
         Terminal { master, program: None, heard: Vec::new(), read: 0 }
     }
 
     /// Types `line` at the prompt and returns the answer, as lines.
     #[track_caller]
-    pub(crate) fn ask(&mut self, line: &str) -> String {
+    pub fn ask(&mut self, line: &str) -> String {
         self.wait_for(PROMPT);
         self.say(line);
         // What is typed comes back first.
@@ -53,13 +55,13 @@ impl Terminal {
     }
 
     /// Types `line`.
-    pub(crate) fn say(&mut self, line: &str) {
+    pub fn say(&mut self, line: &str) {
         nix::unistd::write(&self.master, format!("{line}\n").as_bytes()).expect("the terminal is there");
     }
 
     /// Reads on until `words` were there; returns what came before them.
     #[track_caller]
-    pub(crate) fn wait_for(&mut self, words: &str) -> String {
+    pub fn wait_for(&mut self, words: &str) -> String {
         let before = self.peek(words);
         self.read += self.position(words).expect("it was there") + words.len();
         before
@@ -68,7 +70,7 @@ impl Terminal {
     /// As [`Terminal::wait_for`], and the words are still to come for the next reader.
     #[track_caller]
     fn peek(&mut self, words: &str) -> String {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + patient(PATIENCE);
         while self.position(words).is_none() {
             assert!(self.hear(end), "no {words:?} at the terminal: {:?}", self.all());
         }
@@ -78,8 +80,8 @@ impl Terminal {
 
     /// Reads to the end; returns how the program ended and what was left to read.
     #[track_caller]
-    pub(crate) fn finish(mut self) -> (Option<ExitStatus>, String) {
-        let end = Instant::now() + PATIENCE;
+    pub fn finish(mut self) -> (Option<ExitStatus>, String) {
+        let end = Instant::now() + patient(PATIENCE);
         while self.hear(end) {}
         assert!(Instant::now() < end, "it does not end: {:?}", self.all());
         let status = self.program.take().map(|mut program| program.wait().expect("our child"));
