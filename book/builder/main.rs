@@ -46,7 +46,7 @@
 //!
 //! ## What else is checked
 //! In code inside a line, and in `sh` and `console` fences: `cargo ... -p X`, `--test X`, `--bin X`; `cargo lesson VERB`
-//! with its options, lesson number and item; the verbs and options of `coracle`, `oci-tool` and `rootfs-builder`, also
+//! with its options, lesson number and item; the verbs and options of `coracle`, `ns-runtime`, `oci-tool` and `rootfs-builder`, also
 //! behind `cargo run -p`; paths below crates/, lessons/, scripts/, book/, rootfs-builder/ (`NN` and `*` stand for any
 //! name; another project's path begins with the project: `youki/crates/...`). In code inside a line also: the items of
 //! the runtime (`rootfs::bind`), and the names of tests (four underscores or more); so also in what a transcript of

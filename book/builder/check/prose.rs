@@ -18,7 +18,7 @@ const CARGO: [&str; 13] = [
 ];
 
 /// The programs whose verbs and options are looked up.
-const PROGRAMS: [&str; 3] = ["coracle", "oci-tool", "rootfs-builder"];
+const PROGRAMS: [&str; 4] = ["coracle", "ns-runtime", "oci-tool", "rootfs-builder"];
 
 /// The prose check, with what it has learnt so far.
 pub(super) struct Prose<'a> {

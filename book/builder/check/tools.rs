@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The packages whose binaries transcripts and prose name.
-const PACKAGES: [&str; 5] = ["coracle", "oci-tool", "probe", "rootfs-builder", "lesson"];
+const PACKAGES: [&str; 6] = ["coracle", "ns-runtime", "oci-tool", "probe", "rootfs-builder", "lesson"];
 
 /// The built programs in a folder of their own, and a root filesystem.
 #[derive(Debug)]

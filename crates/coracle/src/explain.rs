@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::log::Log;
+use crate::log::{self, Log};
 
 /// One step on the way to a container.
 #[derive(Debug)]
@@ -170,10 +170,23 @@ steps! {
         "unlink, rmdir (unlinkat)", "libcontainer/state_linux.go, destroy";
 }
 
+/// Who tells it, where it is not a process that the runtime made.
+const MAIN: &str = "main";
+
+/// How a narration looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A step is a paragraph.
+    Story,
+    /// A step is a line of a log ([`log::line`]); without `steps`, there are warnings alone.
+    Lines { steps: bool },
+}
+
 /// Narrates to a descriptor, or to nobody; and says to the log what somebody should know.
 #[derive(Debug)]
 pub struct Explain {
     out: Option<File>,
+    form: Form,
     log: Option<Log>,
     who: &'static str,
     count: Cell<u32>,
@@ -182,7 +195,7 @@ pub struct Explain {
 impl Explain {
     /// Says nothing.
     pub fn silent() -> Explain {
-        Explain { out: None, log: None, who: "main", count: Cell::new(0) }
+        Explain { out: None, form: Form::Story, log: None, who: MAIN, count: Cell::new(0) }
     }
 
     /// Narrates to a copy of this process's standard error. The copy is close-on-exec.
@@ -193,6 +206,14 @@ impl Explain {
         let copy: OwnedFd =
             std::io::stderr().as_fd().try_clone_to_owned().map_err(Error::io("dup stderr"))?;
         Ok(Explain { out: Some(copy.into()), ..Explain::silent() })
+    }
+
+    /// As [`Explain::to_stderr`], in lines of a log: warnings, and the `steps` where they are asked for.
+    ///
+    /// # Errors
+    /// As [`Explain::to_stderr`].
+    pub fn lines_to_stderr(steps: bool) -> Result<Explain> {
+        Ok(Explain { form: Form::Lines { steps }, ..Explain::to_stderr()? })
     }
 
     /// The same, with a log.
@@ -213,7 +234,7 @@ impl Explain {
     pub fn told_by_init(&self) -> Explain {
         // Where the copy fails, init is silent: the container goes first.
         let out = self.out.as_ref().and_then(|out| out.try_clone().ok());
-        Explain { out, log: None, who: "init", count: Cell::new(0) }
+        Explain { out, form: self.form, log: None, who: "init", count: Cell::new(0) }
     }
 
     /// Takes a step: does `act`, tells of it, and names the step in its error.
@@ -258,7 +279,10 @@ impl Explain {
         if let Some(log) = &self.log {
             log.say("warning", words);
         }
-        let text = format!("coracle: warning: {words}\n");
+        let text = match self.form {
+            Form::Story => format!("coracle: warning: {words}\n"),
+            Form::Lines { .. } => log::line("WARN", self.role(), words),
+        };
         match self.out.as_ref() {
             Some(mut out) => drop(out.write_all(text.as_bytes())),
             None if std::io::stderr().is_terminal() => eprint!("{text}"),
@@ -273,14 +297,25 @@ impl Explain {
         }
     }
 
+    fn role(&self) -> &'static str {
+        if self.who == MAIN { "PARENT" } else { "CHILD" }
+    }
+
     fn tell(&self, step: &Step, begin: Instant, failed: &str) {
         let Some(mut out) = self.out.as_ref() else { return };
         self.count.set(self.count.get() + 1);
         let (who, count, micros) = (self.who, self.count.get(), begin.elapsed().as_micros());
-        let text = format!(
-            "[{who} {count}] {}{failed} ({micros} us)\n    why:   {}\n    calls: {}\n    runc:  {}\n",
-            step.name, step.why, step.calls, step.runc
-        );
+        let text = match self.form {
+            Form::Story => format!(
+                "[{who} {count}] {}{failed} ({micros} us)\n    why:   {}\n    calls: {}\n    runc:  {}\n",
+                step.name, step.why, step.calls, step.runc
+            ),
+            Form::Lines { steps: true } => {
+                let words = format!("{}{failed}: {} ({micros} us)", step.name, step.calls);
+                log::line("DEBUG", self.role(), &words)
+            }
+            Form::Lines { steps: false } => return,
+        };
         // A narration nobody can read must not stop the container.
         let _ = out.write_all(text.as_bytes());
     }

@@ -1,4 +1,4 @@
-//! `--log`: where engines read what went wrong.
+//! `--log`: where engines read what went wrong; and the lines that people read.
 
 use std::fs::File;
 use std::io::Write;
@@ -49,4 +49,10 @@ impl Log {
         // A log that cannot be written must not stop the container.
         let _ = (&self.file).write_all(format!("{line}\n").as_bytes());
     }
+}
+
+/// A line for people: `[HH:MM:SS.mmm] [LEVEL] [ROLE] words`. The time is UTC. `role` is the process that speaks: `HOST` where
+/// none is made, else `PARENT` or `CHILD`.
+pub fn line(level: &str, role: &str, words: &str) -> String {
+    format!("[{}] [{level}] [{role}] {words}\n", time::of_day())
 }

@@ -11,7 +11,7 @@ use crate::exit;
 use crate::explain::{self, Explain};
 use crate::plan::{Manner, Plan};
 use crate::signal::{self, Held};
-use crate::state::Dir;
+use crate::state::{Dir, Locked, State};
 use crate::sys;
 
 /// What becomes of the container when its program runs, and when it has ended.
@@ -29,8 +29,26 @@ pub struct After {
 /// # Errors
 /// Whatever kept the program from running. Nothing of the container is left then.
 pub fn run(plan: &Plan, root: &Path, manner: &Manner, after: After, explain: &Explain) -> Result<u8> {
+    let running = begin(plan, root, manner, after.detach, explain)?;
+    if after.detach { Ok(0) } else { running.until_ended(after.keep, explain) }
+}
+
+/// A container whose program runs, and is our child.
+#[derive(Debug)]
+pub struct Running {
+    created: Created,
+    locked: Locked,
+    held: Held,
+}
+
+/// Creates the container of `plan` with its directory below `root`, and starts its program. Where we do not `detach`, it
+/// dies with us.
+///
+/// # Errors
+/// Whatever kept the program from running. Nothing of the container is left then.
+pub fn begin(plan: &Plan, root: &Path, manner: &Manner, detach: bool, explain: &Explain) -> Result<Running> {
     let held = signal::hold()?;
-    let manner = Manner { die_together: !after.detach, at_once: true, ..manner.clone() };
+    let manner = Manner { die_together: !detach, at_once: true, ..manner.clone() };
     let locked = explain.step(&explain::STATE, || Dir::claim(root, &plan.id))?;
     let made = create::make(plan, &locked, &manner, &held, explain);
     let created = made.inspect_err(|_| locked.dir.forget())?;
@@ -38,20 +56,33 @@ pub fn run(plan: &Plan, root: &Path, manner: &Manner, after: After, explain: &Ex
         .step(&explain::GO_ON, || go_on(&created.init, &held))
         .and_then(|()| created.tell_pid(&manner))
         .inspect_err(|_| created.undo(&locked, explain))?;
-    if after.detach {
-        return Ok(0);
+    Ok(Running { created, locked, held })
+}
+
+impl Running {
+    /// What is known of it.
+    pub fn state(&self) -> &State {
+        &self.created.state
     }
-    let Created { init, state } = created;
-    // From here on others may change it, and even remove it and make another one of its name.
-    locked.release()?;
-    let ended = exit::of_child(init.born.pidfd.as_fd(), init.terminal, &held, explain);
-    if after.keep || !locked.again()? {
-        return ended;
+
+    /// Waits for the end of its program, handing signals and the terminal on, and removes the container; or, with `keep`,
+    /// leaves it stopped. Others may change it meanwhile, and even remove it. Returns the exit code to end with.
+    ///
+    /// # Errors
+    /// Those of waiting and of removing.
+    pub fn until_ended(self, keep: bool, explain: &Explain) -> Result<u8> {
+        let Running { created: Created { init, state }, locked, held } = self;
+        locked.release()?;
+        let ended = exit::of_child(init.born.pidfd.as_fd(), init.terminal, &held, explain);
+        // What has its name now may be another one.
+        if keep || !locked.again()? {
+            return ended;
+        }
+        let cleared = delete::clear(&locked.dir, &state, explain);
+        // Our end closes them.
+        sys::leave_open([init.born.pidfd, init.channel.into()]);
+        ended.and_then(|code| cleared.map(|()| code))
     }
-    let cleared = delete::clear(&locked.dir, &state, explain);
-    // Our end closes them.
-    sys::leave_open([init.born.pidfd, init.channel.into()]);
-    ended.and_then(|code| cleared.map(|()| code))
 }
 
 /// Says the word to start, and waits until the program runs.

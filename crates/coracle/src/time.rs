@@ -6,3 +6,9 @@ use std::time::SystemTime;
 pub fn now() -> String {
     humantime::format_rfc3339_nanos(SystemTime::now()).to_string()
 }
+
+/// The time of day, UTC, with milliseconds: `12:00:00.000`.
+pub fn of_day() -> String {
+    let now = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+    now["YYYY-MM-DDT".len()..].trim_end_matches('Z').to_owned()
+}

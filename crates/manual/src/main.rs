@@ -1,4 +1,4 @@
-//! Writes the man pages and shell completions of `coracle` and `oci-tool` from their own command lines, laid out as
+//! Writes the man pages and shell completions of `coracle`, `ns-runtime` and `oci-tool` from their own command lines, laid out as
 //! they are installed: `manual DIR` and then `cp -r DIR/. /usr/local/share/`.
 
 use std::fs;
@@ -17,7 +17,7 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let folder = Arguments::parse().folder;
-    for command in [coracle::cli::command(), oci_tool::cli::command()] {
+    for command in [coracle::cli::command(), ns_runtime::cli::command(), oci_tool::cli::command()] {
         pages(&folder, command.clone())?;
         completions(&folder, command)?;
     }

@@ -16,6 +16,7 @@ fn pages_and_completions_are_written_where_they_are_looked_for() {
     has("man/man8/coracle.8", "An OCI container runtime");
     has("man/man8/coracle-run.8", "coracle run");
     has("man/man8/oci-tool-join.8", "oci\\-tool join");
+    has("man/man8/ns-runtime-start.8", "\\-\\-attach");
     has("bash-completion/completions/coracle.bash", "run");
     has("zsh/site-functions/_coracle", "#compdef coracle");
     has("fish/vendor_completions.d/oci-tool.fish", "complete -c oci-tool");

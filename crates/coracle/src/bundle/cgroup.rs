@@ -13,20 +13,20 @@ use crate::mapping;
 
 const POINTER: &str = "/linux/cgroupsPath";
 
-/// The control group of the container `id`.
+/// The control group that a config asks for; the one called `group`, where it says nothing of one.
 ///
 /// # Errors
 /// Those of [`path`]; at `/linux/resources` for a limit that is wrong or not done.
-pub(super) fn plan(linux: &Linux, id: &str, explain: &Explain) -> Result<Plan> {
+pub(super) fn plan(linux: &Linux, group: &str, explain: &Explain) -> Result<Plan> {
     let asked = linux.cgroups_path.as_deref().filter(|path| !path.is_empty()).map(Path::new);
     let resources =
         linux.resources.as_ref().map_or_else(|| Ok(Default::default()), |r| resources(r, explain))?;
     cgroup::check(&resources)?;
     let path = match asked {
         Some(asked) => path(asked)?,
-        None if mapping::is_root() => PathBuf::from(format!("/coracle-{id}")),
+        None if mapping::is_root() => Path::new("/").join(group),
         // Where others may make groups at all, it is near their own.
-        None => PathBuf::from(format!("coracle-{id}")),
+        None => PathBuf::from(group),
     };
     let optional = asked.is_none() && !limits(&resources);
     Ok(Plan { path, resources, optional })

@@ -17,7 +17,10 @@ pub mod root;
 pub mod version;
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::AT_FDCWD;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -34,21 +37,58 @@ pub use process::{blamed_on, from_file, of_container, process};
 /// Names the file, or the property by its JSON pointer.
 pub fn load(bundle: &Path, id: &str, explain: &Explain) -> Result<Plan> {
     plan::check_id(id)?;
-    let (folder, bundle) = file::folder(bundle)?;
-    let text = file::config(&folder, &bundle)?;
-    let config = parse::config(&text, &bundle.join(file::CONFIG), explain)?;
-    let mut plan = plan_of(&config, id, explain)?;
-    if plan.namespaces.has(Kind::Mount) {
-        plan.rootfs = Some(root::rootfs(&config, &folder, &bundle)?);
-        inside(&mut plan, &config, &bundle)?;
-    } else {
-        tell_of_what_is_skipped(&config, explain);
+    Source::open(bundle)?.plan(id, &format!("coracle-{id}"), explain)
+}
+
+/// A bundle as it was read, and not understood yet.
+#[derive(Debug)]
+pub struct Source {
+    folder: OwnedFd,
+    bundle: PathBuf,
+    config: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// Reads the config of the bundle in the folder `bundle`.
+    ///
+    /// # Errors
+    /// Names the folder or the file.
+    pub fn open(bundle: &Path) -> Result<Source> {
+        let (folder, bundle) = file::folder(bundle)?;
+        let text = file::config(&folder, &bundle)?;
+        Ok(Source { config: bundle.join(file::CONFIG), folder, bundle, text })
     }
-    Ok(Plan { bundle, config: text.into_bytes(), ..plan })
+
+    /// The same with the config in the file `config`, in place of the bundle's own.
+    ///
+    /// # Errors
+    /// As [`Source::open`].
+    pub fn with_config(config: &Path, bundle: &Path) -> Result<Source> {
+        let text = file::read(AT_FDCWD, config, config)?;
+        let (folder, bundle) = file::folder(bundle)?;
+        Ok(Source { folder, bundle, config: config.to_owned(), text })
+    }
+
+    /// The plan of a container `id`. Its control group is called `group`, where the config says nothing of one.
+    ///
+    /// # Errors
+    /// Names the property by its JSON pointer.
+    pub fn plan(self, id: &str, group: &str, explain: &Explain) -> Result<Plan> {
+        let config = parse::config(&self.text, &self.config, explain)?;
+        let mut plan = plan_of(&config, id, group, explain)?;
+        if plan.namespaces.has(Kind::Mount) {
+            plan.rootfs = Some(root::rootfs(&config, &self.folder, &self.bundle)?);
+            inside(&mut plan, &config, &self.bundle)?;
+        } else {
+            tell_of_what_is_skipped(&config, explain);
+        }
+        Ok(Plan { bundle: self.bundle, config: self.text.into_bytes(), ..plan })
+    }
 }
 
 /// The plan without what needs a root filesystem.
-fn plan_of(config: &Config, id: &str, explain: &Explain) -> Result<Plan> {
+fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<Plan> {
     refuse::in_config(config)?;
     let process = process(&config.process, "/process", explain)?;
     let namespaces = namespace::namespaces(&config.linux.namespaces)?;
@@ -68,7 +108,7 @@ fn plan_of(config: &Config, id: &str, explain: &Explain) -> Result<Plan> {
         devices: Vec::new(),
         masked: Vec::new(),
         read_only: Vec::new(),
-        cgroup: Some(cgroup::plan(&config.linux, id, explain)?),
+        cgroup: Some(cgroup::plan(&config.linux, group, explain)?),
         process,
         reaper: false,
     })

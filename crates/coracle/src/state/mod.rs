@@ -30,7 +30,7 @@ const CREATING: &str = "creating.json";
 const STATE: &str = "state.json";
 const CONFIG: &str = "config.json";
 
-const NO_ROOM: &str = "make room there, or choose another directory: coracle --root DIR before the verb";
+const NO_ROOM: &str = "make room there, or choose another directory: --root DIR before the verb";
 
 /// What is known of a container beyond its directory's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +95,7 @@ impl Dir {
     /// [`Error::Exists`] where it is taken, [`Error::Id`] where it is not allowed.
     pub fn claim(root: &Path, id: &str) -> Result<Locked> {
         plan::check_id(id)?;
-        let cure = "choose a directory that you may write to: coracle --root DIR before the verb";
+        let cure = "choose a directory that you may write to: --root DIR before the verb";
         let failed = |call: String| {
             move |error| {
                 Error::io(call)(error)
@@ -158,6 +158,11 @@ impl Dir {
             return Err(Error::NoContainer { id: self.id(), root: self.root() });
         }
         Ok(Locked { dir: self, folder })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Its name, the container's id.
@@ -291,7 +296,7 @@ fn refuse_strangers_root(root: &Path) -> Result<()> {
         return Ok(());
     }
     Err(Error::refused(format!("use {}, which belongs to somebody else", root.display()))(Errno::EACCES)
-        .with_cure(Errno::EACCES, "choose a directory of your own: coracle --root DIR before the verb"))
+        .with_cure(Errno::EACCES, "choose a directory of your own: --root DIR before the verb"))
 }
 
 impl Locked {

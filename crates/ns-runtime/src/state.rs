@@ -1,0 +1,20 @@
+//! state: one word.
+
+use std::path::Path;
+
+use crate::error::Result;
+use crate::machine::State;
+use crate::store::{self, Found};
+
+/// The command: the container's state. What has stopped by itself is noted.
+///
+/// # Errors
+/// As [`store::look`].
+pub fn state(root: &Path, id: &str) -> Result<State> {
+    let Some(dir) = store::find(root, id)? else { return Ok(State::Unknown) };
+    let Some(Found { record, state, .. }) = store::look(&dir)? else { return Ok(State::Unknown) };
+    if state == State::Stopped && record.status != State::Stopped {
+        store::note_stopped(dir)?;
+    }
+    Ok(state)
+}
