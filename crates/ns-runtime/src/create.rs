@@ -4,6 +4,7 @@ use std::path::Path;
 
 use coracle::bundle::Source;
 use coracle::explain::Explain;
+use coracle::plan;
 use coracle::state::{Dir, Locked};
 use coracle::time;
 
@@ -48,6 +49,7 @@ pub fn make(
     explain: &Explain,
 ) -> Result<Made> {
     log.begin(&format!("Creating container '{id}'"));
+    plan::check_id(id)?;
     // The id is taken by a directory, even where nothing could be read in it.
     if let Some(dir) = store::find(root, id)? {
         let state = store::look(&dir)?.map_or(State::Created, |found| found.state);

@@ -2,13 +2,16 @@
 //! is none of its business: PID 1 alone decides that.
 
 use std::io::IsTerminal;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use coracle::exec::{Manner, Wish};
 use coracle::explain::Explain;
+use coracle::lifecycle;
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check};
 use crate::host;
 use crate::log::{Level, Log, Role};
 use crate::machine::{Command, State};
@@ -35,9 +38,13 @@ pub fn exec(root: &Path, id: &str, line: Option<&str>, way: Way, log: &Log, expl
     // Without it nobody can tell whether the container runs: that is no reason to call it stopped.
     host::require_proc(Command::Exec)?;
     let dir = store::existing(Command::Exec, root, id)?;
-    alive(root, id)?;
-    let Found { record, started, .. } = store::allowed(Command::Exec, &dir)?;
-    let Some(started) = started else { return Err(stale(root, id, record.pid)) };
+    let found = store::look(&dir)?;
+    // One look for both questions: between two, it could die.
+    if let Some(found) = found.as_ref().filter(|found| is_stale(found)) {
+        return Err(stale(root, id, found.record.pid));
+    }
+    check(Command::Exec, id, found.as_ref().map_or(State::Unknown, |found| found.state))?;
+    let started = found.and_then(|found| found.started).expect("what runs was started");
     if started.cgroup.is_frozen()? {
         let problem = format!(
             "container '{id}' is frozen: let it go on: coracle --root {} resume {id}",
@@ -61,19 +68,46 @@ pub fn exec(root: &Path, id: &str, line: Option<&str>, way: Way, log: &Log, expl
             Ok(code)
         }
         // Where PID 1 has just died, that is what there is to say.
-        Err(error) => alive(root, id).and(Err(error)),
+        Err(error) => {
+            if may_come_of_its_death(&error) {
+                await_its_death(&started)?;
+            }
+            alive(root, id).and(Err(error))
+        }
     }
+}
+
+/// Whether `error` is what a session says when PID 1, and with it everybody in the container, is dying: it ends without a
+/// word, is not there to be spoken to, or cannot be born ("ENOMEM" in a PID namespace without a PID 1, clone(2)).
+fn may_come_of_its_death(error: &Error) -> bool {
+    let Error::Library(error) = error else { return false };
+    let words = [Errno::ESRCH, Errno::ENOMEM, Errno::EPIPE, Errno::ECONNRESET];
+    matches!(error, coracle::Error::InitDied | coracle::Error::NotRunning { .. })
+        || error.errno().is_some_and(|errno| words.contains(&errno))
+}
+
+/// PID 1 is the last of its namespace to end: it waits for all others. So what a session saw of its death comes a moment
+/// before anybody can say that it is dead. A second is long; where it is not dead then, it was something else.
+fn await_its_death(started: &coracle::state::State) -> Result<()> {
+    let Some(pidfd) = lifecycle::pidfd(started)? else { return Ok(()) };
+    let mut news = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+    // A signal or an error only makes us look earlier.
+    let _ = poll(&mut news, PollTimeout::from(1000_u16));
+    Ok(())
 }
 
 /// Makes sure that the container that is said to run does run; else, that it is known to have stopped.
 fn alive(root: &Path, id: &str) -> Result<()> {
     let Some(dir) = store::find(root, id)? else { return Ok(()) };
-    match store::look(&dir)? {
-        Some(Found { record, state: State::Stopped, .. }) if record.status == State::Running => {
-            Err(stale(root, id, record.pid))
-        }
-        _ => Ok(()),
+    match store::look(&dir)?.filter(is_stale) {
+        Some(found) => Err(stale(root, id, found.record.pid)),
+        None => Ok(()),
     }
+}
+
+/// Whether it is said to run, and does not.
+fn is_stale(found: &Found) -> bool {
+    found.state == State::Stopped && found.record.status == State::Running
 }
 
 fn stale(root: &Path, id: &str, pid: i32) -> Error {

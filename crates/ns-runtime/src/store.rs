@@ -124,7 +124,9 @@ pub fn look(dir: &Dir) -> Result<Option<Found>> {
         ),
     })?;
     let Some(own) = find(dir.path(), &dir.id())? else {
-        return Ok(Some(Found { state: record.status, record, started: None }));
+        // What the library knows nothing of does not run.
+        let state = if record.status == State::Created { State::Created } else { State::Stopped };
+        return Ok(Some(Found { record, state, started: None }));
     };
     let (started, status) = match lifecycle::of(&own) {
         Ok((started, status)) => (Some(started), status),
@@ -134,6 +136,10 @@ pub fn look(dir: &Dir) -> Result<Option<Found>> {
     };
     let state = match status {
         Status::Creating | Status::Created => State::Created,
+        // A start that has not noted it yet.
+        Status::Running | Status::Paused if record.status == State::Created && dir.is_locked() => {
+            State::Created
+        }
         Status::Running | Status::Paused => State::Running,
         Status::Stopped => State::Stopped,
     };

@@ -33,6 +33,7 @@ mod stranger;
 mod terminal;
 pub mod tier;
 mod vm;
+mod workspace;
 
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,7 @@ pub use harness::{Kind, Plan, Test, main, probe, runtime};
 pub use session::in_net;
 pub use terminal::{PROMPT, Terminal};
 pub use vm::in_vm;
+pub use workspace::program;
 
 /// What a lesson's tests.rs needs.
 pub mod prelude {

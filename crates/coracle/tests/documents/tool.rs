@@ -11,22 +11,10 @@ use tempfile::TempDir;
 
 use super::common::{fresh_id, text};
 
-/// The binary of `oci-tool`: cargo builds it beside ours with the workspace, and here where only this package was.
+/// The binary of `oci-tool`.
 pub(crate) fn oci_tool() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
-    FOUND.get_or_init(|| {
-        let path = Path::new(env!("CARGO_BIN_EXE_coracle")).with_file_name("oci-tool");
-        if !path.is_file() {
-            let mut build = Command::new(env!("CARGO"));
-            build.args(["build", "--quiet", "--package", "oci-tool"]);
-            if path.parent().is_some_and(|folder| folder.ends_with("release")) {
-                build.arg("--release");
-            }
-            let status = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo starts");
-            assert!(status.success(), "cargo build --package oci-tool: {status}");
-        }
-        path
-    })
+    FOUND.get_or_init(|| testkit::program("oci-tool"))
 }
 
 /// The document's bundle with BusyBox in it, a state directory, and an id of its own. With it goes what was left running.
