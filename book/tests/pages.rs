@@ -261,3 +261,38 @@ fn only_what_is_proved_is_published() {
     let refused = format!("{:#}", publish().expect_err("the proof is old"));
     assert!(refused.contains("anchor.rs has changed since the last proof"), "{refused}");
 }
+
+/// The document's lessons go from a goal to what comes next, and so does each of ours, from the card on.
+#[test]
+fn s10_every_lesson_has_the_parts_of_the_documents_lessons() {
+    let course = Course::find(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("the course around this package");
+    let book = Book::open(&course, &course.root.join("book")).expect("the book");
+    let pages = book.pages().expect("the pages");
+    let written = course.lessons.iter().filter(|lesson| !lesson.items.is_empty());
+    let mut count = 0;
+    for (nth, lesson) in written.enumerate() {
+        count = nth + 1;
+        assert!(!lesson.learns.is_empty(), "lesson {} names no goal", lesson.number);
+        let page = pages.pages.iter().find(|page| page.lesson == Some(lesson.number)).expect("its chapter");
+        let test = format!("cargo test --test lesson-{:02}", lesson.number);
+        // Prerequisites, red, green, verify, clean up (what is done is kept, and the tree is clean for the next one), common
+        // errors, what runc really does.
+        for part in [
+            "<dt>Needs</dt>",
+            "\n## Red\n",
+            "\n## Your turn\n",
+            &test,
+            "\n## Green, then look\n",
+            "git commit",
+            "\n## Errors you may meet\n",
+            "\n## How runc, crun and youki do it\n",
+        ] {
+            assert!(page.text.contains(part), "no {part:?} in {}", page.file.display());
+        }
+        // Next: the one after it in the table of contents, to which mdBook leads.
+        let link = format!("]({}.md)", lesson.folder());
+        let behind = pages.summary.split(&link).nth(1).unwrap_or_default();
+        assert!(behind.contains("]("), "nothing comes after {}", page.file.display());
+    }
+    assert!(count >= 8, "only {count} lessons have something to write");
+}

@@ -50,6 +50,7 @@ testkit::suite! { "ns-runtime",
         s20_an_error_has_three_layers(userns, busybox),
         s21_every_command_in_every_state_does_what_the_table_says(userns, busybox),
         s21_a_running_container_stops_when_its_pid_1_ends(userns, busybox),
+        the_older_name_is_the_same_program(userns, busybox),
         s22_a_shell_as_pid_1_ends_the_container_when_it_is_left(userns, busybox),
         s22_a_long_running_pid_1_outlives_every_shell(userns, busybox),
     ]

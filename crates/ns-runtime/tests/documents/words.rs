@@ -1,5 +1,7 @@
 //! The log, the three layers of an error, and the practice of PID 1 (document 003).
 
+use std::process::Command;
+
 use testkit::Terminal;
 
 use super::boat::{Boat, Said};
@@ -102,6 +104,14 @@ pub(crate) fn s20_an_error_has_three_layers() {
     assert_eq!(boat.call(&["sail", &boat.id]).code, Some(1));
     assert_eq!(boat.call(&["--version"]).out, concat!("ns-runtime ", env!("CARGO_PKG_VERSION"), "\n"));
     assert!(boat.must(&["--help"]).out.contains("create"));
+}
+
+pub(crate) fn the_older_name_is_the_same_program() {
+    let boat = Boat::sh("exit 7");
+    let mut run = Command::new(env!("CARGO_BIN_EXE_nk-runtime"));
+    run.arg("--root").arg(boat.file("state")).args(["run", &format!("--bundle={}", boat.bundle()), &boat.id]);
+    assert_eq!(boat.ended(&mut run).code, Some(7));
+    assert_eq!(boat.state(), "stopped");
 }
 
 pub(crate) fn s22_a_shell_as_pid_1_ends_the_container_when_it_is_left() {
