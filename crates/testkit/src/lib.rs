@@ -124,3 +124,17 @@ macro_rules! suite {
         }
     };
 }
+
+/// Test functions with the tiers they need in parentheses, as a list of [`Test`]: for a suite of several rooms, whose `main`
+/// puts their lists together.
+#[macro_export]
+macro_rules! tests {
+    ($($test:ident $(($($tier:ident),*))?),* $(,)?) => {
+        &[$($crate::Test {
+            name: stringify!($test),
+            kind: $crate::Kind::plain,
+            needs: &[$($(stringify!($tier)),*)?],
+            body: $test,
+        }),*]
+    };
+}

@@ -175,6 +175,16 @@ impl Bundle {
         self.command(&[], self.id()).output().expect("the runtime starts")
     }
 
+    /// Runs it, and it must succeed. Returns the probe's report.
+    #[track_caller]
+    pub(crate) fn report(&self) -> probe::Report {
+        let output = self.run();
+        assert!(output.status.success(), "run: {}: {}", output.status, text(&output.stderr));
+        let said = text(&output.stdout);
+        serde_json::from_str(said.lines().next().unwrap_or_default())
+            .unwrap_or_else(|error| panic!("no report: {error}: {said:?}"))
+    }
+
     /// What is in the state directory.
     pub(crate) fn left(&self) -> Vec<PathBuf> {
         std::fs::read_dir(self.state())
