@@ -20,6 +20,7 @@ testkit::suite! { "exec",
         the_status_of_the_program_is_passed_on(userns),
         what_cannot_be_executed_is_255(userns),
         only_a_running_container_can_be_entered(userns),
+        one_that_was_paused_before_its_start_cannot_be_entered(root, cgroup),
         the_end_of_a_session_changes_nothing(userns),
         the_end_of_init_ends_the_session(userns),
         detach_ends_at_once_and_writes_the_pid_file(userns),
@@ -156,6 +157,23 @@ fn only_a_running_container_can_be_entered() {
     bundle.wait_for(bundle.id(), "stopped");
     let error = bundle.must_fail(&["exec", bundle.id(), "/probe"], 255);
     assert!(error.contains("container not running"), "{error}");
+}
+
+/// It is paused, and its program has not begun: neither is `--ignore-paused` meant for it.
+fn one_that_was_paused_before_its_start_cannot_be_entered() {
+    let bundle = Bundle::new();
+    bundle.args(&["/probe", "wait-signal", "TERM"]);
+    bundle.create(bundle.id());
+    bundle.must(&["pause", bundle.id()]);
+    for options in [vec![], vec!["--ignore-paused"]] {
+        let note = ["/probe", "write", "/tmp/note", "hello"];
+        let error = bundle.must_fail(&[&["exec"], &options[..], &[bundle.id()], &note].concat(), 255);
+        assert!(error.contains("is paused") && error.contains("start it first"), "{error}");
+        assert_eq!(bundle.state_of(bundle.id())["status"], "paused");
+    }
+    bundle.must(&["resume", bundle.id()]);
+    assert_eq!(bundle.state_of(bundle.id())["status"], "created");
+    assert!(!bundle.path().join("rootfs/tmp/note").exists(), "a session ran before the program");
 }
 
 fn the_end_of_a_session_changes_nothing() {

@@ -80,13 +80,17 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
 }
 
 /// What is known of the container `id` of `dir`, if it is one to go into: one that runs; a paused one only where
-/// `manner` says so.
+/// `manner` says so, and never one that was paused before its start ([`lifecycle::has_begun`]).
 ///
 /// # Errors
 /// [`Error::NotRunning`] for one that has stopped; [`Error::Status`] for any other, with what to do about it.
 fn running(dir: &Dir, id: &str, manner: &Manner) -> Result<State> {
     match lifecycle::of(dir)? {
         (state, Status::Running) => Ok(state),
+        (state, Status::Paused) if !lifecycle::has_begun(&state)? => {
+            let cure = "its program has not begun: resume it, then start it first: coracle start ID";
+            Err(Error::status("exec", id, Status::Paused, cure))
+        }
         (state, Status::Paused) if manner.ignore_paused => Ok(state),
         (_, Status::Stopped) => Err(Error::NotRunning { id: id.to_owned() }),
         (_, Status::Paused) => {
