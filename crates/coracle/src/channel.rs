@@ -146,8 +146,12 @@ impl Channel {
                 return self.receive_with();
             }
             while let Some(arrived) = held.next()? {
-                if [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT].contains(&arrived.number) {
-                    return Err(Error::Interrupted { signal: arrived.number });
+                if arrived.is_ending() {
+                    return Err(Error::Interrupted {
+                        signal: arrived.number,
+                        what: "container",
+                        left: false,
+                    });
                 }
             }
         }

@@ -1,6 +1,8 @@
 //! Exec: one more process in a running container, and what it shares with those that are there.
 
 mod common;
+#[path = "exec/interrupted.rs"]
+mod interrupted;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
@@ -10,6 +12,7 @@ use serde_json::{Value, json};
 use testkit::prelude::*;
 
 use common::{Bundle, text, traced};
+use interrupted::*;
 
 testkit::suite! { "exec",
     runtime = env!("CARGO_BIN_EXE_coracle"),
@@ -34,6 +37,7 @@ testkit::suite! { "exec",
         a_line_goes_to_a_login_shell(userns),
         a_session_is_in_the_containers_control_group(root, cgroup),
         twenty_sessions_at_once(userns),
+        an_interrupted_exec_says_that_the_session_is_gone(root, cgroup, strace),
     ]
 }
 

@@ -70,12 +70,13 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
     let held = signal::hold()?;
     let (ours, theirs) = channel::pair()?;
     let born = explain
-        .step(&explain::BEAR, || give_birth(&state, &process, manner, &held, theirs, &ours, explain))?;
+        .step(&explain::BEAR, || give_birth(&state, &process, manner, &held, theirs, &ours, explain))
+        .map_err(Error::of_session)?;
     let mut talk = Talk { channel: &ours, held: &held, manner, terminal: None };
-    accompany(&mut talk).inspect_err(|_| born.bury())?;
-    if let Some(path) = &manner.pid_file {
-        pid_file::write(path, born.pid).inspect_err(|_| born.bury())?;
-    }
+    accompany(&mut talk)
+        .and_then(|()| manner.pid_file.as_ref().map_or(Ok(()), |path| pid_file::write(path, born.pid)))
+        .map_err(Error::of_session)
+        .inspect_err(|_| born.bury())?;
     if manner.detach { Ok(0) } else { exit::of_child(born.pidfd.as_fd(), talk.terminal, &held, explain) }
 }
 
