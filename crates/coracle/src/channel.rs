@@ -15,7 +15,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg, sendmsg, socketpair,
+    AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr, recvmsg, sendmsg,
+    shutdown, socketpair,
 };
 use serde::{Deserialize, Serialize};
 
@@ -147,14 +148,18 @@ impl Channel {
             }
             while let Some(arrived) = held.next()? {
                 if arrived.is_ending() {
-                    return Err(Error::Interrupted {
-                        signal: arrived.number,
-                        what: "container",
-                        left: false,
-                    });
+                    return Err(Error::interrupted(arrived.number));
                 }
             }
         }
+    }
+}
+
+impl Channel {
+    /// Ends the conversation for everybody, whoever else holds a descriptor of either end.
+    pub fn hang_up(&self) {
+        // What was ended already is.
+        let _ = shutdown(self.0.as_raw_fd(), Shutdown::Both);
     }
 }
 

@@ -148,6 +148,22 @@ impl Error {
         self
     }
 
+    /// We were told to end by `signal`, while a container was being made of which nothing is left.
+    pub fn interrupted(signal: i32) -> Error {
+        Error::Interrupted { signal, what: "container", left: false }
+    }
+
+    /// The same interruption, that leaves a process behind.
+    #[must_use]
+    pub fn leaving(self, one: bool) -> Error {
+        match self {
+            Error::Interrupted { signal, what, left } => {
+                Error::Interrupted { signal, what, left: left || one }
+            }
+            other => other,
+        }
+    }
+
     /// The same error of a session in a container, where it would be one of the container.
     #[must_use]
     pub fn of_session(self) -> Error {

@@ -38,6 +38,9 @@ testkit::suite! { "exec",
         a_session_is_in_the_containers_control_group(root, cgroup),
         twenty_sessions_at_once(userns),
         an_interrupted_exec_says_that_the_session_is_gone(root, cgroup, strace),
+        a_middle_process_that_is_killed_leaves_no_session(root, cgroup, strace),
+        exec_into_a_frozen_container_can_be_interrupted(root, cgroup),
+        a_session_that_is_frozen_on_its_way_can_be_interrupted(root, cgroup, strace),
     ]
 }
 

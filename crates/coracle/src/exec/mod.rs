@@ -75,9 +75,20 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
     let mut talk = Talk { channel: &ours, held: &held, manner, terminal: None };
     accompany(&mut talk)
         .and_then(|()| manner.pid_file.as_ref().map_or(Ok(()), |path| pid_file::write(path, born.pid)))
-        .map_err(Error::of_session)
-        .inspect_err(|_| born.bury())?;
+        .map_err(|error| take_back(&born, error, explain))?;
     if manner.detach { Ok(0) } else { exit::of_child(born.pidfd.as_fd(), talk.terminal, &held, explain) }
+}
+
+/// Takes the session back that was `born`, on the way out with `error`. One that stands still with its container cannot be
+/// waited for.
+fn take_back(born: &Born, error: Error, explain: &Explain) -> Error {
+    let left = !born.bury_soon();
+    if left && !matches!(error, Error::Interrupted { .. }) {
+        explain.warn(
+            "the session is killed, but stands still; it ends when the container goes on: coracle resume ID",
+        );
+    }
+    error.of_session().leaving(left)
 }
 
 /// What is known of the container `id` of `dir`, if it is one to go into: one that runs; a paused one only where
