@@ -30,6 +30,7 @@ testkit::suite! { "exec",
         no_descriptor_of_the_caller_gets_in(userns),
         a_working_directory_outside_is_refused(userns),
         a_user_is_one_or_two_numbers(userns),
+        a_wrong_option_is_blamed_by_its_name(userns),
         what_a_session_may_is_not_handed_on(userns),
         // An ordinary user cannot look into a process that hides (PR_SET_DUMPABLE), and strace is one.
         a_session_is_born_where_it_belongs(root, strace),
@@ -237,12 +238,31 @@ fn a_working_directory_outside_is_refused() {
 /// crun's CVE-2026-30892: what was half understood became root.
 fn a_user_is_one_or_two_numbers() {
     let bundle = running();
-    for user in ["1:", "x", "-1", ":1", "1:x", "4294967296", "+1", " 1", "1:2:3", "", "4294967295"] {
+    for user in
+        ["1:", "x", "-1", ":1", "1:x", "4294967296", "+1", " 1", "1:2:3", "", "4294967295", "0:4294967295"]
+    {
         let error = bundle.must_fail(&["exec", "--user", user, bundle.id(), "/probe"], 255);
-        assert!(error.contains("--user") || error.contains("uid"), "{user}: {error}");
+        assert!(error.contains("--user") && !error.contains("config.json"), "{user}: {error}");
     }
     let session = report(&bundle, &["--user", "0:0", bundle.id(), "/probe"]);
     assert_eq!((&session["uid"], &session["gid"]), (&json!(0), &json!(0)));
+}
+
+/// The container's config has nothing to do with it.
+fn a_wrong_option_is_blamed_by_its_name() {
+    let bundle = running();
+    for (option, value, word) in [
+        ("--user", "4294967295", "4294967295 is no id"),
+        ("--additional-gids", "4294967295", "4294967295 is no id"),
+        ("--cwd", "tmp", "absolute"),
+        ("--env", "A", "NAME=value"),
+    ] {
+        let error = bundle.must_fail(&["exec", option, value, bundle.id(), "/probe"], 255);
+        assert!(error.contains(&format!("error: {option}")) && error.contains(word), "{error}");
+        assert!(!error.contains("config.json"), "{error}");
+    }
+    let error = bundle.must_fail(&["exec", bundle.id(), ""], 255);
+    assert!(error.contains("the command") && !error.contains("config.json"), "{error}");
 }
 
 /// CVE-2022-29162: the inheritable set was filled.

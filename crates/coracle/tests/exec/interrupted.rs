@@ -133,13 +133,16 @@ fn group(pid: i64, mark: &str) -> Option<String> {
 
 const FREEZER: &str = ":freezer:";
 
-/// The way to freeze the container: that of the verb, and that of version 1 by hand where there is one (the verb takes version
+/// A way to freeze a container.
+type Freeze<'a> = Box<dyn Fn() + 'a>;
+
+/// The ways to freeze the container: that of the verb, and that of version 1 by hand where there is one (the verb takes version
 /// 2 where there are both). Each with the mark of the hierarchy in which it works.
-fn freezers(bundle: &Bundle) -> Vec<(&'static str, Box<dyn Fn() + '_>)> {
+fn freezers(bundle: &Bundle) -> Vec<(&'static str, Freeze<'_>)> {
     let init = bundle.state_of(bundle.id())["pid"].as_i64().expect("a number");
     let is_frozen_by = if group(init, "0::/").is_some_and(|line| line != "0::/") { "0::" } else { FREEZER };
     let verb = || drop(bundle.must(&["pause", bundle.id()]));
-    let mut all: Vec<(_, Box<dyn Fn() + '_>)> = vec![(is_frozen_by, Box::new(verb))];
+    let mut all: Vec<(_, Freeze<'_>)> = vec![(is_frozen_by, Box::new(verb))];
     if let Some(line) = group(init, FREEZER) {
         let (_, path) = line.split_once(FREEZER).expect("it is in it");
         let state = format!("/sys/fs/cgroup/freezer{path}/freezer.state");
