@@ -213,6 +213,7 @@ impl Way<'_> {
     /// Into the control group, then into all namespaces at once. From here on nobody outside the container can be
     /// reached through us, and nobody inside it can look into us.
     fn go(self, channel: &Channel) -> Result<()> {
+        self.explain.goes_on_as("middle");
         // It is handed down, and only its owner may write it: so before the process hides.
         if let Some(value) = self.process.oom_score_adj {
             self.explain.step(&explain::OOM_SCORE, || rlimit::oom_score_adj(Pid::this(), value))?;
@@ -247,6 +248,7 @@ struct Session<'a> {
 impl Session<'_> {
     /// Becomes the program in the container, or ends.
     fn live(self) -> ! {
+        self.explain.goes_on_as("session");
         let failed = match self.begin() {
             Ok(file) => {
                 let Err(error) = program::execute(self.process, &file, &self.held.before, self.explain);
