@@ -102,7 +102,7 @@ fn set_up(birth: &mut Birth<'_>) -> Result<CString> {
 
     // 2. The user namespace has a root now: be it.
     if own.own().any(|kind| kind == Kind::User) {
-        explain.step(&explain::BECOME_ROOT, mapping::become_root)?;
+        explain.step(&explain::BECOME_ROOT, || mapping::become_root(&plan.process.user))?;
     }
 
     // 3. The namespaces that are there already, and those that waited for the mapping or the control group.

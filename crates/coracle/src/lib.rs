@@ -7,6 +7,7 @@
 //! | [`sys`] | system calls that no crate wraps; the only `unsafe` |
 //! | [`error`], [`log`], [`explain`], [`time`] | what went wrong, what is being done |
 //! | [`procfs`], [`signal`] | what /proc tells of a process; signals on their way to one |
+//! | [`clock`] | the clocks of a time namespace |
 //! | [`namespace`], [`mapping`] | which namespaces a container gets, its names, who its root is outside |
 //! | [`path`] | paths that cannot leave a root filesystem |
 //! | [`config`] | `config.json`, as it is read and written |
@@ -29,6 +30,7 @@ pub mod capability;
 pub mod cgroup;
 pub mod channel;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod console;
 pub mod create;

@@ -92,6 +92,8 @@ fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<
     refuse::in_config(config)?;
     let process = process(&config.process, "/process", explain)?;
     let namespaces = namespace::namespaces(&config.linux.namespaces)?;
+    let offsets = namespace::offsets(&config.linux.time_offsets, &namespaces)?;
+    let namespaces = namespaces.with_offsets(offsets);
     let mappings = mapping::mappings(&config.linux, &namespaces, explain)?;
     mapping::check_identity(&mappings, &process.user)?;
     Ok(Plan {

@@ -250,7 +250,7 @@ impl Session<'_> {
             sys::exit_now(1);
         }
         if self.root {
-            self.explain.step(&explain::BECOME_ROOT, mapping::become_root)?;
+            self.explain.step(&explain::BECOME_ROOT, || mapping::become_root(&self.process.user))?;
         }
         // The same tail as init's.
         process::give_terminal(self.process, None, &self.channel, self.explain)?;
