@@ -24,6 +24,8 @@ use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
 use crate::init::Birth;
 use crate::namespace::Kind;
+use crate::netlink::Netlink;
+use crate::network::{self, Guests};
 use crate::plan::{Manner, Plan};
 use crate::signal::Held;
 use crate::state::{Dir, Locked, State};
@@ -166,11 +168,15 @@ fn populate(
     drop(start);
     let mut init = Init { born, terminal: None, channel: ours };
     state.pid = init.born.pid.as_raw();
+    let mut guests = None;
     let accompanied = bring_up(plan, state, dir, &init, explain)
-        .and_then(|()| until_ready(&mut init, manner, held))
+        .and_then(|()| until_ready(plan, &mut init, &mut guests, manner, held, explain))
         .and_then(|()| explain.step(&explain::PUBLISH, || dir.publish()));
     match accompanied {
-        Ok(()) => Ok(init),
+        Ok(()) => {
+            guests.into_iter().for_each(Guests::stay);
+            Ok(init)
+        }
         Err(error) => {
             init.born.bury();
             Err(error)
@@ -201,10 +207,24 @@ fn bring_up(plan: &Plan, state: &mut State, dir: &Dir, init: &Init, explain: &Ex
     init.channel.send(&Message::Go)
 }
 
-/// Waits until init is ready, and takes its terminal's other end.
-fn until_ready(init: &mut Init, manner: &Manner, held: &Held) -> Result<()> {
+/// Waits until init is ready, moves its network devices (they are `guests` until the container is there) and takes its
+/// terminal's other end.
+fn until_ready(
+    plan: &Plan,
+    init: &mut Init,
+    guests: &mut Option<Guests>,
+    manner: &Manner,
+    held: &Held,
+    explain: &Explain,
+) -> Result<()> {
     loop {
         match init.channel.next(held)? {
+            Some((Message::Network, Some(socket))) => {
+                let theirs = Netlink::from_socket(socket);
+                let attach = || network::attach(&plan.net_devices, theirs, init.born.pid);
+                *guests = Some(explain.step(&explain::NET_DEVICES, attach)?);
+                init.channel.send(&Message::Go)?;
+            }
             Some((Message::Terminal, Some(master))) => match &manner.console_socket {
                 Some(socket) => console::send(socket, master.as_fd())?,
                 None => init.terminal = Some(master),

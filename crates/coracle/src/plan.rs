@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::mapping::Mappings;
 use crate::mount::Mount;
 use crate::namespace::Namespaces;
+use crate::network;
 use crate::process::Process;
 use crate::rootfs::Rootfs;
 
@@ -30,6 +31,8 @@ pub struct Plan {
     pub namespaces: Namespaces,
     /// Who its root is, where it has a new user namespace.
     pub mappings: Mappings,
+    /// Network devices of the host's that move into its network namespace.
+    pub net_devices: Vec<network::Device>,
     /// Its hostname; `None` leaves the host's.
     pub hostname: Option<String>,
     /// Its NIS domain name; `None` leaves the host's.

@@ -10,6 +10,7 @@ pub mod device;
 pub mod file;
 pub mod mapping;
 pub mod namespace;
+pub mod network;
 pub mod parse;
 pub mod process;
 pub mod refuse;
@@ -101,6 +102,7 @@ fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<
         bundle: PathBuf::new(),
         config: Vec::new(),
         annotations: annotations(config)?,
+        net_devices: network::devices(&config.linux.net_devices, &namespaces)?,
         hostname: name("/hostname", config.hostname.as_deref(), &namespaces)?,
         domainname: name("/domainname", config.domainname.as_deref(), &namespaces)?,
         namespaces,
