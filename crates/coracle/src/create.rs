@@ -22,6 +22,7 @@ use crate::channel::{self, Channel, Message};
 use crate::delete;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
+use crate::handover::{self, What};
 use crate::init::Birth;
 use crate::namespace::Kind;
 use crate::netlink::Netlink;
@@ -29,7 +30,7 @@ use crate::network::{self, Guests};
 use crate::plan::{Manner, Plan};
 use crate::signal::Held;
 use crate::state::{Dir, Locked, State};
-use crate::{console, init, mapping, mount, pid_file, process, procfs, rlimit, seal, sys, time};
+use crate::{init, mapping, mount, pid_file, process, procfs, rlimit, seal, sys, time};
 
 /// The container's first process, made and waiting for start.
 #[derive(Debug)]
@@ -62,11 +63,15 @@ pub struct Created {
 }
 
 impl Created {
-    /// Writes init's number to the file that was asked for: last of all, for who sees it may count on the rest.
+    /// Sends init's pidfd to the socket that was asked for, and writes its number to the file that was: last of all, for who
+    /// sees it may count on the rest.
     ///
     /// # Errors
-    /// Those of writing a file.
+    /// Those of [`handover::send`], and of writing a file.
     pub fn tell_pid(&self, manner: &Manner) -> Result<()> {
+        if let Some(path) = &manner.pidfd_socket {
+            handover::send(What::Process, path, self.init.born.pidfd.as_fd())?;
+        }
         manner.pid_file.as_deref().map_or(Ok(()), |path| pid_file::write(path, self.init.born.pid))
     }
 
@@ -226,7 +231,7 @@ fn until_ready(
                 init.channel.send(&Message::Go)?;
             }
             Some((Message::Terminal, Some(master))) => match &manner.console_socket {
-                Some(socket) => console::send(socket, master.as_fd())?,
+                Some(socket) => handover::send(What::Terminal, socket, master.as_fd())?,
                 None => init.terminal = Some(master),
             },
             Some((Message::Ready, _)) => return Ok(()),

@@ -105,6 +105,9 @@ steps! {
     PIVOT: "make the root filesystem the root",
         "the container's tree becomes /, and the host's is taken off",
         "fchdir, pivot_root, umount2, chdir", "libcontainer/rootfs_linux.go, pivotRoot";
+    MOVE_ROOT: "move the root filesystem onto the root",
+        "pivot_root takes no root on a ramfs; what is below is taken off, or covered",
+        "openat, move_mount, umount2, fchdir, chroot, chdir (statfs, mount)", "libcontainer/rootfs_linux.go, msMoveRoot";
     READ_ONLY: "make paths read-only",
         "parts of /proc steer the whole machine",
         "openat2 (open_tree, mount_setattr, move_mount)", "libcontainer/rootfs_linux.go, readonlyPath";

@@ -182,7 +182,11 @@ fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
     if wish.readonly {
         explain.step(&explain::ROOT_READ_ONLY, || rootfs::make_read_only(root))?;
     }
-    explain.step(&explain::PIVOT, || rootfs::pivot_root(root))?;
+    if birth.manner.no_pivot {
+        explain.step(&explain::MOVE_ROOT, || rootfs::move_root(root))?;
+    } else {
+        explain.step(&explain::PIVOT, || rootfs::pivot_root(root))?;
+    }
     if let Some(propagation) = wish.propagation {
         explain.step(&explain::ROOT_PROPAGATION, || rootfs::set_propagation(propagation))?;
     }

@@ -20,6 +20,7 @@
 //! | [`plan`], [`bundle`], [`sandbox`] | from a config, or flags, to a checked plan |
 //! | [`state`], [`lifecycle`], [`pid_file`] | the container's directory; which state it is in |
 //! | [`channel`], [`birth`], [`exit`] | the words to the process that is made; its birth and its end |
+//! | [`handover`] | descriptors for whoever listens: a terminal, a process |
 //! | [`network`] | network devices that move into a container |
 //! | [`reaper`], [`init`] | what PID 1 does, in one numbered list |
 //! | [`create`], [`start`], [`run`], [`exec`], [`kill`], [`delete`], [`pause`], [`ps`], [`list`] | the verbs, one file each |
@@ -43,6 +44,7 @@ pub mod exec;
 pub mod exit;
 pub mod explain;
 pub mod features;
+pub mod handover;
 pub mod init;
 pub mod kill;
 pub mod lifecycle;

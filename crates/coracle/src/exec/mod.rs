@@ -28,9 +28,9 @@ use nix::unistd::Pid;
 use crate::birth::{self, Born};
 use crate::cgroup::Doors;
 use crate::channel::{self, Channel, Message};
-use crate::console;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
+use crate::handover::{self, What};
 use crate::lifecycle::{self, Status};
 use crate::namespace::Kind;
 use crate::process::{self, Process};
@@ -48,6 +48,8 @@ pub struct Manner {
     pub detach: bool,
     /// The socket to send the terminal's other end to; `None` keeps it.
     pub console_socket: Option<PathBuf>,
+    /// The socket to send the process's pidfd to.
+    pub pidfd_socket: Option<PathBuf>,
     /// The file to write the process's number to, last of all.
     pub pid_file: Option<PathBuf>,
     /// How many descriptors after standard error the program keeps.
@@ -73,6 +75,9 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
         .step(&explain::BEAR, || give_birth(&state, &process, manner, &held, theirs, &ours, explain))?;
     let mut talk = Talk { channel: &ours, held: &held, manner, terminal: None };
     accompany(&mut talk).inspect_err(|_| born.bury())?;
+    if let Some(path) = &manner.pidfd_socket {
+        handover::send(What::Process, path, born.pidfd.as_fd()).inspect_err(|_| born.bury())?;
+    }
     if let Some(path) = &manner.pid_file {
         pid_file::write(path, born.pid).inspect_err(|_| born.bury())?;
     }
@@ -171,10 +176,12 @@ impl Talk<'_> {
     /// of the channel.
     ///
     /// # Errors
-    /// [`Error::Interrupted`]; those of [`Channel::next`] and [`console::send`].
+    /// [`Error::Interrupted`]; those of [`Channel::next`] and [`handover::send`].
     fn next(&mut self) -> Result<Option<Message>> {
         match (self.channel.next(self.held)?, &self.manner.console_socket) {
-            (Some((Message::Terminal, Some(master))), Some(socket)) => console::send(socket, master.as_fd())?,
+            (Some((Message::Terminal, Some(master))), Some(socket)) => {
+                handover::send(What::Terminal, socket, master.as_fd())?;
+            }
             (Some((Message::Terminal, Some(master))), None) => self.terminal = Some(master),
             (word, _) => return Ok(word.map(|(message, _)| message)),
         }
