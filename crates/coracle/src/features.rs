@@ -131,7 +131,7 @@ pub fn json() -> String {
             selinux: off(),
             intel_rdt: off(),
             mount_extensions: MountExtensions { idmap: off() },
-            net_devices: off(),
+            net_devices: Enabled { enabled: true },
         },
         annotations: Annotations { version: env!("CARGO_PKG_VERSION") },
         potentially_unsafe_config_annotations: [],

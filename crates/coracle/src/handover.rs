@@ -64,8 +64,11 @@ pub fn send(what: What, path: &Path, descriptor: BorrowedFd<'_>) -> Result<()> {
         .map_err(Error::refused(format!("sendmsg to the {}", what.socket())))
 }
 
-/// Connects to `path`, however long it is: through a descriptor of its folder where it does not fit.
-fn connect(path: &Path) -> std::io::Result<UnixStream> {
+/// Connects to the stream socket `path`, however long that is: through a descriptor of its folder where it does not fit.
+///
+/// # Errors
+/// Those of connect(2).
+pub fn connect(path: &Path) -> std::io::Result<UnixStream> {
     if path.as_os_str().len() <= LONGEST {
         return UnixStream::connect(path);
     }
