@@ -167,6 +167,12 @@ impl AsFd for Netlink {
     }
 }
 
+impl From<Netlink> for OwnedFd {
+    fn from(netlink: Netlink) -> OwnedFd {
+        netlink.0
+    }
+}
+
 impl Address {
     /// Reads a message about an address; `None` for one that stays where it is.
     fn read(message: &[u8]) -> Option<Address> {

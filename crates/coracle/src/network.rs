@@ -38,7 +38,13 @@ pub struct Device {
 /// # Errors
 /// `EPERM` without CAP_NET_ADMIN over the network namespace.
 pub fn bring_up_loopback() -> Result<()> {
-    Netlink::open().and_then(|netlink| netlink.bring_up(LOOPBACK)).map_err(|errno| {
+    let bring_up = |netlink: Netlink| {
+        netlink.bring_up(LOOPBACK)?;
+        // Init closes all that it does not need, with one call.
+        sys::leave_open([netlink.into()]);
+        Ok(())
+    };
+    Netlink::open().and_then(bring_up).map_err(|errno| {
         Error::refused("bring up lo")(errno).with_cure(
             Errno::EPERM,
             "a new network namespace needs CAP_NET_ADMIN: or leave it out of /linux/namespaces",
