@@ -4,63 +4,7 @@
 use serde::Serialize;
 
 use crate::namespace::{KINDS, Kind};
-use crate::spec;
-
-/// The options of `/mounts/*/options` that are ours to carry out; all others go to the file system.
-const MOUNT_OPTIONS: [&str; 52] = [
-    "acl",
-    "async",
-    "atime",
-    "bind",
-    "defaults",
-    "dev",
-    "diratime",
-    "dirsync",
-    "exec",
-    "iversion",
-    "lazytime",
-    "loud",
-    "mand",
-    "noacl",
-    "noatime",
-    "nodev",
-    "nodiratime",
-    "noexec",
-    "noiversion",
-    "nolazytime",
-    "nomand",
-    "norelatime",
-    "nostrictatime",
-    "nosuid",
-    "nosymfollow",
-    "private",
-    "ratime",
-    "rbind",
-    "rdev",
-    "rdiratime",
-    "relatime",
-    "remount",
-    "rexec",
-    "rnoatime",
-    "rnodev",
-    "rnodiratime",
-    "rnoexec",
-    "rnosuid",
-    "ro",
-    "rprivate",
-    "rro",
-    "rrw",
-    "rshared",
-    "rslave",
-    "rsuid",
-    "runbindable",
-    "rw",
-    "shared",
-    "silent",
-    "slave",
-    "suid",
-    "sync",
-];
+use crate::{mount, spec};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,7 +12,7 @@ struct Features {
     oci_version_min: &'static str,
     oci_version_max: &'static str,
     hooks: [&'static str; 0],
-    mount_options: &'static [&'static str],
+    mount_options: Vec<String>,
     linux: Linux,
     annotations: Annotations,
     potentially_unsafe_config_annotations: [&'static str; 0],
@@ -121,7 +65,7 @@ pub fn json() -> String {
         oci_version_min: "1.0.0",
         oci_version_max: "1.3.0",
         hooks: [],
-        mount_options: &MOUNT_OPTIONS,
+        mount_options: mount::known_options(),
         linux: Linux {
             namespaces: namespaces(),
             capabilities: capabilities(),
