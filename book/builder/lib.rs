@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod cli;
+mod conformance;
 mod directive;
 mod document;
 mod glossary;

@@ -29,6 +29,7 @@
 //! | `{{#machine}}` | the state machine of `ns-runtime`, drawn and tabled from its source |
 //! | `{{#troubles}}` | the errors of `book/troubleshooting.toml`, each with what provokes it |
 //! | `{{#matrix}}` | lesson x test x item, from the last full `cargo lesson prove` of these sources |
+//! | `{{#conformance}}` | the suite of conformance, room by room, with what the runtimes said in the last whole `scripts/conformance` |
 //! | `{{#workshop 180}}` | the lessons' minutes with sums, cut into sittings of 180 minutes at most |
 //! | `{{#version}}` | which version of the book this is |
 //!

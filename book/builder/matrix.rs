@@ -145,7 +145,8 @@ fn proof(book: &Book<'_>) -> Result<Proof> {
     let text = fs::read(&file).map_err(|_| anyhow!("There is no {PROOF}"))?;
     let proof: Proof = serde_json::from_slice(&text).with_context(|| PROOF.to_string())?;
     let written = fs::metadata(&file)?.modified()?;
-    if let Some(younger) = younger(root, written)? {
+    let folders = ["crates/coracle/src", "crates/testkit/src", "crates/probe/src", "lessons"];
+    if let Some(younger) = younger(root, written, &folders)? {
         return Err(anyhow!("{} has changed since the last proof", younger.display()));
     }
     ensure!(proof.defects.is_empty(), "The last proof found {} defects", proof.defects.len());
@@ -185,9 +186,9 @@ impl Row {
     }
 }
 
-/// A file that the proof depends on and that is younger than it.
-fn younger(root: &Path, than: SystemTime) -> Result<Option<PathBuf>> {
-    for folder in ["crates/coracle/src", "crates/testkit/src", "crates/probe/src", "lessons"].map(Path::new) {
+/// A file of those `folders` that is younger than what was found out about them.
+pub(crate) fn younger(root: &Path, than: SystemTime, folders: &[&str]) -> Result<Option<PathBuf>> {
+    for folder in folders.iter().map(Path::new) {
         for name in page::files(&root.join(folder)).unwrap_or_default() {
             let name = folder.join(name);
             if fs::metadata(root.join(&name))?.modified()? > than {

@@ -262,6 +262,64 @@ fn only_what_is_proved_is_published() {
     assert!(refused.contains("anchor.rs has changed since the last proof"), "{refused}");
 }
 
+#[test]
+fn the_suite_of_conformance_is_shown_with_what_was_said_of_it() {
+    let root = course(&[
+        ("00-setup.md", "{{#card}}\n"),
+        ("01-anchor.md", "{{#card}}\n\n{{#tests}}\n\n{{#contracts}}\n"),
+    ]);
+    let write = |name: &str, text: &str| {
+        let file = root.path().join(name);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        fs::write(file, text).expect("a file");
+    };
+    let suite = "crates/coracle/tests/conformance";
+    write("book/src/conformance.md", "# Conformance\n\n{{#conformance}}\n");
+    write(&format!("{suite}/main.rs"), "let rooms = [\n    water::TESTS,\n];\n");
+    write(
+        &format!("{suite}/water.rs"),
+        "//! sea.md, \"Water\". Row O-77.\n\
+         pub(crate) const TESTS: &[Test] = testkit::tests! { o77_it_is_wet(userns, root), o77_it_is_deep };\n\
+         /// \"The water MUST be wet.\"\nfn o77_it_is_wet() {}\nfn o77_it_is_deep() {}\n",
+    );
+    let page = || {
+        let course = Course::load(root.path()).expect("the course");
+        let book = Book::open(&course, &root.path().join("book")).expect("the book");
+        let mut pages = book.pages().expect("the pages");
+        assert!(pages.defects.is_empty(), "{:?}", pages.defects);
+        pages.pages.retain(|page| page.name == Path::new("conformance.md"));
+        pages.pages.remove(0).text
+    };
+    let text = page();
+    for part in
+        ["Not run here", "There is no target/conformance/matrix.json", "## sea.md, \"Water\"\n", "| O-77 |"]
+    {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+    let runtimes =
+        r#"[{"name":"coracle","version":"coracle version 7"},{"name":"runc","version":"runc version 1"}]"#;
+    let machine = r#"{"kernel":"Linux 7","processor":"oak","cgroup":"version 2","who":"root"}"#;
+    let wet = r#"{"coracle":{"verdict":"pass"},"runc":{"verdict":"differs","why":"it floats"}}"#;
+    let tests = format!(r#"[{{"name":"o77_it_is_wet","verdicts":{wet}}}]"#);
+    let said = |defects: &str| {
+        let all =
+            format!(r#"{{"machine":{machine},"runtimes":{runtimes},"tests":{tests},"defects":[{defects}]}}"#);
+        write("target/conformance/matrix.json", &all);
+    };
+    said("");
+    let text = page();
+    for part in [
+        "runc version 1, on Linux 7 (oak)",
+        "| O-77 | **It is wet.** \"The water MUST be wet.\" | yes | differs |",
+        "| O-77 | **It is deep.**  | ? | ? |",
+        "- runc, `o77_it_is_wet`: it floats.",
+    ] {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+    said(r#""a leak""#);
+    assert!(page().contains("The last run found 1 defects"));
+}
+
 /// The document's lessons go from a goal to what comes next, and so does each of ours, from the card on.
 #[test]
 fn s10_every_lesson_has_the_parts_of_the_documents_lessons() {

@@ -4,10 +4,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sched::{CloneFlags, setns};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::Pid;
 
 use crate::channel::{Channel, Message};
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::namespace::{self, KINDS, Kind, Namespaces};
 use crate::signal;
@@ -41,16 +42,28 @@ pub fn give(
 ) -> Result<Born> {
     let joins = |kind| namespaces.joins(kind).is_some();
     let flags = namespace::at_birth(namespaces);
-    if !joins(Kind::User) && !joins(Kind::Pid) {
+    let offsets = namespaces.offsets();
+    if !joins(Kind::User) && !joins(Kind::Pid) && offsets.is_empty() {
         return clone(flags, cgroup, theirs, life);
     }
     // Joining a PID namespace concerns only those who are born afterwards; it belongs to the user namespace in which it is
     // made; and out of a user namespace there is no way back. Where the processes and the mounts are another container's,
     // ours is not to be seen there with the host's mounts (exec/mod.rs says why), so that all is joined before.
     let in_company = joins(Kind::Pid) && joins(Kind::Mount) && !namespaces.has(Kind::User);
-    let before = |kind: &&Kind| in_company || matches!(kind, Kind::User | Kind::Pid);
-    let enter = |_: &Channel| KINDS.iter().filter(before).try_for_each(|kind| join(namespaces, *kind));
-    through(flags, cgroup, ours, theirs, enter, life)
+    let before = |kind: &Kind| in_company || matches!(kind, Kind::User | Kind::Pid);
+    // Clocks that differ are set before the first birth by them, and belong to the user namespace as all else does.
+    let made_before =
+        if offsets.is_empty() { CloneFlags::empty() } else { flags & CloneFlags::CLONE_NEWUSER };
+    let enter = |_: &Channel| {
+        let done = if joins(Kind::User) { namespace::join_from_above(namespaces)? } else { Vec::new() };
+        let rest = KINDS.iter().filter(|kind| before(kind) && !done.contains(kind));
+        rest.copied().try_for_each(|kind| join(namespaces, kind))?;
+        if !made_before.is_empty() {
+            unshare(made_before).map_err(|errno| refused(made_before, errno))?;
+        }
+        if offsets.is_empty() { Ok(()) } else { clock::set_apart(offsets) }
+    };
+    through(flags - made_before, cgroup, ours, theirs, enter, life)
 }
 
 fn join(namespaces: &Namespaces, kind: Kind) -> Result<()> {

@@ -4,6 +4,7 @@
 //! main                          child
 //!  |  --------- Go ---------->    |   what only we can do from outside is done: go on
 //!  |  <-- Born (a pidfd) ------   |   (a child that joined a user namespace has made the real one)
+//!  |  <-- Network (a socket) --   |   (only where network devices are to be moved; then Go once more)
 //!  |  <-- Terminal (a master) -   |   (only where the process has a terminal)
 //!  |  <-- Ready | Failed ------   |   all is set up, or what stopped it
 //! ```
@@ -31,6 +32,8 @@ pub enum Message {
     Go,
     /// From a child that only makes another: its number. A pidfd comes with it.
     Born(i32),
+    /// From the child: I am in my network namespace. A netlink socket to it comes with it; then `Go`.
+    Network,
     /// From the child: here is the other end of my terminal. A descriptor comes with it.
     Terminal,
     /// From the child: everything is set up.

@@ -22,12 +22,15 @@ use crate::channel::{self, Channel, Message};
 use crate::delete;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
+use crate::handover::{self, What};
 use crate::init::Birth;
 use crate::namespace::Kind;
+use crate::netlink::Netlink;
+use crate::network::{self, Guests};
 use crate::plan::{Manner, Plan};
 use crate::signal::Held;
 use crate::state::{Dir, Locked, State};
-use crate::{console, init, mapping, mount, pid_file, process, procfs, rlimit, seal, sys, time};
+use crate::{init, mapping, mount, pid_file, process, procfs, rlimit, seal, sys, time};
 
 /// The container's first process, made and waiting for start.
 #[derive(Debug)]
@@ -60,11 +63,15 @@ pub struct Created {
 }
 
 impl Created {
-    /// Writes init's number to the file that was asked for: last of all, for who sees it may count on the rest.
+    /// Sends init's pidfd to the socket that was asked for, and writes its number to the file that was: last of all, for who
+    /// sees it may count on the rest.
     ///
     /// # Errors
-    /// Those of writing a file.
+    /// Those of [`handover::send`], and of writing a file.
     pub fn tell_pid(&self, manner: &Manner) -> Result<()> {
+        if let Some(path) = &manner.pidfd_socket {
+            handover::send(What::Process, path, self.init.born.pidfd.as_fd())?;
+        }
         manner.pid_file.as_deref().map_or(Ok(()), |path| pid_file::write(path, self.init.born.pid))
     }
 
@@ -166,11 +173,15 @@ fn populate(
     drop(start);
     let mut init = Init { born, terminal: None, channel: ours };
     state.pid = init.born.pid.as_raw();
+    let mut guests = None;
     let accompanied = bring_up(plan, state, dir, &init, explain)
-        .and_then(|()| until_ready(&mut init, manner, held))
+        .and_then(|()| until_ready(plan, &mut init, &mut guests, manner, held, explain))
         .and_then(|()| explain.step(&explain::PUBLISH, || dir.publish()));
     match accompanied {
-        Ok(()) => Ok(init),
+        Ok(()) => {
+            guests.into_iter().for_each(Guests::stay);
+            Ok(init)
+        }
         Err(error) => {
             init.born.bury();
             Err(error)
@@ -201,12 +212,26 @@ fn bring_up(plan: &Plan, state: &mut State, dir: &Dir, init: &Init, explain: &Ex
     init.channel.send(&Message::Go)
 }
 
-/// Waits until init is ready, and takes its terminal's other end.
-fn until_ready(init: &mut Init, manner: &Manner, held: &Held) -> Result<()> {
+/// Waits until init is ready, moves its network devices (they are `guests` until the container is there) and takes its
+/// terminal's other end.
+fn until_ready(
+    plan: &Plan,
+    init: &mut Init,
+    guests: &mut Option<Guests>,
+    manner: &Manner,
+    held: &Held,
+    explain: &Explain,
+) -> Result<()> {
     loop {
         match init.channel.next(held)? {
+            Some((Message::Network, Some(socket))) => {
+                let theirs = Netlink::from_socket(socket);
+                let attach = || network::attach(&plan.net_devices, theirs, init.born.pid);
+                *guests = Some(explain.step(&explain::NET_DEVICES, attach)?);
+                init.channel.send(&Message::Go)?;
+            }
             Some((Message::Terminal, Some(master))) => match &manner.console_socket {
-                Some(socket) => console::send(socket, master.as_fd())?,
+                Some(socket) => handover::send(What::Terminal, socket, master.as_fd())?,
                 None => init.terminal = Some(master),
             },
             Some((Message::Ready, _)) => return Ok(()),

@@ -69,6 +69,15 @@ steps! {
     UNSHARE: "enter the other namespaces",
         "made after the mapping, they belong to the user namespace; made in its control group, that one is the root",
         "unshare", "libcontainer/nsenter/nsexec.c, stage 1 and 2";
+    LOOPBACK: "bring up the loopback device",
+        "a new network namespace has one, and it is down",
+        "socket, sendto, recvfrom", "libcontainer/network_linux.go, loopback.initialize";
+    ASK_FOR_DEVICES: "wait for the network devices",
+        "they are the host's: only the runtime may take them from there",
+        "socket, sendmsg, recvmsg", "(runc 1.1 moves none)";
+    NET_DEVICES: "move the network devices",
+        "a device is in one network namespace: it loses its addresses on the way, and gets them again",
+        "socket, sendto, recvfrom", "(runc 1.1 moves none; since 1.4 in libcontainer/network_linux.go, netnsAttach)";
     HOSTNAME: "set the hostname",
         "the UTS namespace began as a copy of the host's names",
         "sethostname", "libcontainer/standard_init_linux.go, Init";
@@ -96,6 +105,9 @@ steps! {
     PIVOT: "make the root filesystem the root",
         "the container's tree becomes /, and the host's is taken off",
         "fchdir, pivot_root, umount2, chdir", "libcontainer/rootfs_linux.go, pivotRoot";
+    MOVE_ROOT: "move the root filesystem onto the root",
+        "pivot_root takes no root on a ramfs; what is below is taken off, or covered",
+        "openat, move_mount, umount2, fchdir, chroot, chdir (statfs, mount)", "libcontainer/rootfs_linux.go, msMoveRoot";
     READ_ONLY: "make paths read-only",
         "parts of /proc steer the whole machine",
         "openat2 (open_tree, mount_setattr, move_mount)", "libcontainer/rootfs_linux.go, readonlyPath";

@@ -20,7 +20,7 @@ use crate::namespace::{self, Kind};
 use crate::plan::{Manner, Plan};
 use crate::rootfs::{self, Rootfs};
 use crate::signal::Held;
-use crate::{device, mapping, mask, mount, process, program, reaper, seal, sys};
+use crate::{device, mapping, mask, mount, network, process, program, reaper, seal, sys};
 
 /// What init is born with.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ fn set_up(birth: &mut Birth<'_>) -> Result<CString> {
 
     // 2. The user namespace has a root now: be it.
     if own.own().any(|kind| kind == Kind::User) {
-        explain.step(&explain::BECOME_ROOT, mapping::become_root)?;
+        explain.step(&explain::BECOME_ROOT, || mapping::become_root(&plan.process.user))?;
     }
 
     // 3. The namespaces that are there already, and those that waited for the mapping or the control group.
@@ -114,7 +114,15 @@ fn set_up(birth: &mut Birth<'_>) -> Result<CString> {
         explain.step(&explain::UNSHARE, || unshare(rest).map_err(Error::refused("unshare")))?;
     }
 
-    // 4. A name of its own.
+    // 4. A network: asked of the flags, for those of a namespace that was joined are somebody else's.
+    if (namespace::at_birth(own) | rest).contains(Kind::Network.flag()) {
+        explain.step(&explain::LOOPBACK, network::bring_up_loopback)?;
+    }
+    if !plan.net_devices.is_empty() {
+        explain.step(&explain::ASK_FOR_DEVICES, || network::ask_for_devices(&birth.channel))?;
+    }
+
+    // 5. A name of its own.
     if let Some(hostname) = &plan.hostname {
         explain.step(&explain::HOSTNAME, || namespace::set_hostname(hostname))?;
     }
@@ -122,7 +130,7 @@ fn set_up(birth: &mut Birth<'_>) -> Result<CString> {
         explain.step(&explain::DOMAINNAME, || namespace::set_domainname(domainname))?;
     }
 
-    // 5. Mounts: nothing of ours to the host; then the root filesystem, what is mounted in it, and into it.
+    // 6. Mounts: nothing of ours to the host; then the root filesystem, what is mounted in it, and into it.
     if own.has(Kind::Mount) {
         explain.step(&explain::PROPAGATION, rootfs::stop_propagation)?;
     }
@@ -134,10 +142,10 @@ fn set_up(birth: &mut Birth<'_>) -> Result<CString> {
         }
     }
 
-    // 6. What it is, what it may, where it starts, and which program it is.
+    // 7. What it is, what it may, where it starts, and which program it is.
     let file = process::assume(&plan.process, explain)?;
 
-    // 7. A runtime in the foreground takes its container with it. (Until now the end of the conversation would have told
+    // 8. A runtime in the foreground takes its container with it. (Until now the end of the conversation would have told
     //    of its death, and a change of ids would have undone this.)
     if birth.manner.die_together {
         explain.step(&explain::DIE_TOGETHER, || {
@@ -174,7 +182,11 @@ fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
     if wish.readonly {
         explain.step(&explain::ROOT_READ_ONLY, || rootfs::make_read_only(root))?;
     }
-    explain.step(&explain::PIVOT, || rootfs::pivot_root(root))?;
+    if birth.manner.no_pivot {
+        explain.step(&explain::MOVE_ROOT, || rootfs::move_root(root))?;
+    } else {
+        explain.step(&explain::PIVOT, || rootfs::pivot_root(root))?;
+    }
     if let Some(propagation) = wish.propagation {
         explain.step(&explain::ROOT_PROPAGATION, || rootfs::set_propagation(propagation))?;
     }

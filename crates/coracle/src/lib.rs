@@ -7,6 +7,8 @@
 //! | [`sys`] | system calls that no crate wraps; the only `unsafe` |
 //! | [`error`], [`log`], [`explain`], [`time`] | what went wrong, what is being done |
 //! | [`procfs`], [`signal`] | what /proc tells of a process; signals on their way to one |
+//! | [`clock`] | the clocks of a time namespace |
+//! | [`netlink`] | what the kernel is asked about network devices |
 //! | [`namespace`], [`mapping`] | which namespaces a container gets, its names, who its root is outside |
 //! | [`path`] | paths that cannot leave a root filesystem |
 //! | [`config`] | `config.json`, as it is read and written |
@@ -18,6 +20,8 @@
 //! | [`plan`], [`bundle`], [`sandbox`] | from a config, or flags, to a checked plan |
 //! | [`state`], [`lifecycle`], [`pid_file`] | the container's directory; which state it is in |
 //! | [`channel`], [`birth`], [`exit`] | the words to the process that is made; its birth and its end |
+//! | [`handover`] | descriptors for whoever listens: a terminal, a process |
+//! | [`network`] | network devices that move into a container |
 //! | [`reaper`], [`init`] | what PID 1 does, in one numbered list |
 //! | [`create`], [`start`], [`run`], [`exec`], [`kill`], [`delete`], [`pause`], [`ps`], [`list`] | the verbs, one file each |
 //! | [`spec`], [`features`] | a config to begin with; what this runtime can do |
@@ -29,6 +33,7 @@ pub mod capability;
 pub mod cgroup;
 pub mod channel;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod console;
 pub mod create;
@@ -39,6 +44,7 @@ pub mod exec;
 pub mod exit;
 pub mod explain;
 pub mod features;
+pub mod handover;
 pub mod init;
 pub mod kill;
 pub mod lifecycle;
@@ -48,6 +54,8 @@ pub mod mapping;
 pub mod mask;
 pub mod mount;
 pub mod namespace;
+pub mod netlink;
+pub mod network;
 pub mod path;
 pub mod pause;
 pub mod pid_file;

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::unistd::{Gid, Pid, Uid, getegid, geteuid, setresgid, setresuid};
 
 use crate::error::{Error, Result};
+use crate::user::Identity;
 
 /// A range of ids: `size` of them from `inside` on are those from `outside` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,14 +112,32 @@ fn ask(helper: &str, pid: Pid, ranges: &[Range]) -> Result<()> {
         .with_cure(Errno::EPERM, "the ranges must be the caller's in /etc/subuid and /etc/subgid"))
 }
 
-/// Takes the ids of the user namespace's root.
+/// Takes the ids of the user namespace's root, or those of `otherwise` where the mapping has no id 0. Whoever is born into a
+/// new user namespace has all capabilities in it, whatever its ids are, and a change between two that are not 0 takes none
+/// (capabilities(7)). But what it makes would belong to nobody: the kernel refuses that on the container's file systems.
 ///
 /// # Errors
-/// `EINVAL` where the mapping has no id 0.
-pub fn become_root() -> Result<()> {
-    let (gid, uid) = (Gid::from_raw(0), Uid::from_raw(0));
-    setresgid(gid, gid, gid).map_err(Error::refused("setresgid 0"))?;
-    setresuid(uid, uid, uid).map_err(Error::refused("setresuid 0"))
+/// `EINVAL` where the mapping has neither.
+pub fn become_root(otherwise: &Identity) -> Result<()> {
+    let unmapped = "map the id in /linux/uidMappings and /linux/gidMappings";
+    let group = |id: u32| {
+        let gid = Gid::from_raw(id);
+        setresgid(gid, gid, gid).map_err(|errno| {
+            Error::refused(format!("setresgid {id}"))(errno).with_cure(Errno::EINVAL, unmapped)
+        })
+    };
+    let user = |id: u32| {
+        let uid = Uid::from_raw(id);
+        setresuid(uid, uid, uid).map_err(|errno| {
+            Error::refused(format!("setresuid {id}"))(errno).with_cure(Errno::EINVAL, unmapped)
+        })
+    };
+    let or = |error: Error, other: &dyn Fn() -> Result<()>| match error.errno() {
+        Some(Errno::EINVAL) => other(),
+        _ => Err(error),
+    };
+    group(0).or_else(|error| or(error, &|| group(otherwise.gid)))?;
+    user(0).or_else(|error| or(error, &|| user(otherwise.uid)))
 }
 
 fn lines(ranges: &[Range]) -> String {

@@ -4,8 +4,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
+use nix::sys::stat::{fstat, stat};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Offset;
 use crate::error::{Error, Result};
 use crate::sys;
 
@@ -90,12 +92,13 @@ pub struct Joined {
 pub struct Namespaces {
     new: Vec<Kind>,
     joined: Vec<Joined>,
+    offsets: Vec<Offset>,
 }
 
 impl Namespaces {
     /// New ones of these kinds.
     pub fn new(kinds: impl IntoIterator<Item = Kind>) -> Namespaces {
-        Namespaces { new: kinds.into_iter().collect(), joined: Vec::new() }
+        Namespaces { new: kinds.into_iter().collect(), ..Namespaces::default() }
     }
 
     /// The same, and joined ones.
@@ -103,6 +106,18 @@ impl Namespaces {
     pub fn joining(mut self, joined: Vec<Joined>) -> Namespaces {
         self.joined = joined;
         self
+    }
+
+    /// The same, with clocks of its new time namespace that differ from the host's.
+    #[must_use]
+    pub fn with_offsets(mut self, offsets: Vec<Offset>) -> Namespaces {
+        self.offsets = offsets;
+        self
+    }
+
+    /// The clocks of its new time namespace that differ from the host's.
+    pub fn offsets(&self) -> &[Offset] {
+        &self.offsets
     }
 
     /// Whether the container has a new one of this kind.
@@ -161,9 +176,10 @@ pub fn control_groups(new: &Namespaces) -> CloneFlags {
 }
 
 /// The `CLONE_NEW*` flag for clocks of its own, where `new` has a time namespace. As with process numbers, it takes
-/// effect at a birth (time_namespaces(7)).
+/// effect at a birth (time_namespaces(7)). Clocks with offsets are made before the birth, for they stand still as soon as
+/// somebody lives by them ([`crate::clock`]).
 pub fn clocks(new: &Namespaces) -> CloneFlags {
-    if new.has(Kind::Time) { Kind::Time.flag() } else { CloneFlags::empty() }
+    if new.has(Kind::Time) && new.offsets.is_empty() { Kind::Time.flag() } else { CloneFlags::empty() }
 }
 
 /// The flags that init is cloned with. Where it gets a user namespace, only that and what needs a birth: the others
@@ -195,10 +211,41 @@ pub fn join(namespaces: &Namespaces) -> Result<()> {
     let at_birth = [Kind::User, Kind::Pid];
     for kind in KINDS.into_iter().filter(|kind| !at_birth.contains(kind)) {
         if let Some(fd) = namespaces.joins(kind) {
-            setns(fd, kind.flag()).map_err(|errno| not_joined(kind, errno))?;
+            match setns(fd, kind.flag()) {
+                // It was joined at birth, from above the user namespace, which may do nothing with it.
+                Err(Errno::EPERM) if is_ours(kind, fd) => {}
+                joined => joined.map_err(|errno| not_joined(kind, errno))?,
+            }
         }
     }
     Ok(())
+}
+
+/// Joins, before the user namespace is joined, those that belong to somebody above it: afterwards nobody may. Returns what it
+/// joined; the others are to be joined by whoever is root of the user namespace. Not the mount namespace, which takes the
+/// host's paths away.
+///
+/// # Errors
+/// Those of setns(2), but for the `EPERM` of an ordinary user.
+pub fn join_from_above(namespaces: &Namespaces) -> Result<Vec<Kind>> {
+    let mut done = Vec::new();
+    for kind in KINDS.into_iter().filter(|kind| ![Kind::User, Kind::Mount].contains(kind)) {
+        let Some(fd) = namespaces.joins(kind) else { continue };
+        match setns(fd, kind.flag()) {
+            Ok(()) => done.push(kind),
+            Err(Errno::EPERM) => {}
+            Err(errno) => return Err(not_joined(kind, errno)),
+        }
+    }
+    Ok(done)
+}
+
+/// Whether the namespace of `fd` is the one that we are in.
+pub fn is_ours(kind: Kind, fd: BorrowedFd<'_>) -> bool {
+    match (fstat(fd), stat(format!("/proc/self/ns/{}", kind.file()).as_str())) {
+        (Ok(theirs), Ok(ours)) => (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino),
+        _ => false,
+    }
 }
 
 /// What the kernel says to a join.

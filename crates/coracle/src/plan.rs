@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::mapping::Mappings;
 use crate::mount::Mount;
 use crate::namespace::Namespaces;
+use crate::network;
 use crate::process::Process;
 use crate::rootfs::Rootfs;
 
@@ -30,6 +31,8 @@ pub struct Plan {
     pub namespaces: Namespaces,
     /// Who its root is, where it has a new user namespace.
     pub mappings: Mappings,
+    /// Network devices of the host's that move into its network namespace.
+    pub net_devices: Vec<network::Device>,
     /// Its hostname; `None` leaves the host's.
     pub hostname: Option<String>,
     /// Its NIS domain name; `None` leaves the host's.
@@ -58,10 +61,14 @@ pub struct Plan {
 pub struct Manner {
     /// The socket to send the terminal's other end to; `None` keeps it.
     pub console_socket: Option<PathBuf>,
+    /// The socket to send init's pidfd to.
+    pub pidfd_socket: Option<PathBuf>,
     /// The file to write init's number to, last of all.
     pub pid_file: Option<PathBuf>,
     /// How many descriptors after standard error the program keeps.
     pub preserve_fds: u32,
+    /// Whether the root is changed without pivot_root(2), which a root on a ramfs does not allow.
+    pub no_pivot: bool,
     /// Whether the container dies with this process.
     pub die_together: bool,
     /// Whether the word to start the program comes at once and from this process: then init waits for it where it

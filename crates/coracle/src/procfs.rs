@@ -64,3 +64,45 @@ fn parse(line: &str) -> Option<Stat> {
         start_time: field(22)?.parse().ok()?,
     })
 }
+
+/// A line of /proc/PID/mountinfo (proc_pid_mountinfo(5)); its paths as they are written there, see [`unescaped`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MountLine<'a> {
+    /// The mount's number.
+    pub id: &'a str,
+    /// That of the mount it lies on.
+    pub parent: &'a str,
+    /// Which part of the file system it shows.
+    pub root: &'a str,
+    /// Where.
+    pub point: &'a str,
+    /// The file system's type.
+    pub kind: &'a str,
+    /// The file system's own options.
+    pub options: &'a str,
+}
+
+/// Reads a line of /proc/PID/mountinfo; `None` where it is none.
+pub fn mount_line(text: &str) -> Option<MountLine<'_>> {
+    let (left, right) = text.split_once(" - ")?;
+    let (mut left, mut right) = (left.split(' '), right.split(' '));
+    let (id, parent) = (left.next()?, left.next()?);
+    let (root, point) = (left.nth(1)?, left.next()?);
+    Some(MountLine { id, parent, root, point, kind: right.next()?, options: right.nth(1)? })
+}
+
+/// A path of /proc/PID/mountinfo. Spaces and the like are octal there: `\040`.
+pub fn unescaped(text: &str) -> String {
+    let mut parts = text.split('\\');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                plain.push(byte.into());
+                plain.push_str(&part[3..]);
+            }
+            None => plain.push_str(part),
+        }
+    }
+    plain
+}

@@ -7,10 +7,11 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::Mode;
-use nix::unistd::{chdir, fchdir};
+use nix::sys::statfs::{PROC_SUPER_MAGIC, SYSFS_MAGIC, Statfs, statfs};
+use nix::unistd::{chdir, chroot, fchdir};
 
 use crate::error::{Error, Result};
-use crate::sys;
+use crate::{procfs, sys};
 
 /// The root filesystem of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +60,39 @@ pub fn pivot_root(root: BorrowedFd<'_>) -> Result<()> {
     nix::unistd::pivot_root(".", ".").map_err(Error::refused("pivot_root"))?;
     detach_old_root()?;
     chdir("/").map_err(Error::refused("chdir /"))
+}
+
+/// Makes the mount of `root` the root without pivot_root(2), which takes no root on a ramfs: moves it onto `/` and changes
+/// the root to it (as switch_root(8) does). What the old root has mounted stays in the mount namespace, where no path leads
+/// to it any more, but the kernel counts it: as long as a whole /proc is there, whoever has a user namespace may mount
+/// another. So all of it is taken off, and what cannot be, since it came from another user namespace, is covered.
+///
+/// # Errors
+/// `EINVAL` where the mount that `root` lies on is shared; `EPERM` without CAP_SYS_ADMIN or CAP_SYS_CHROOT.
+pub fn move_root(root: BorrowedFd<'_>) -> Result<()> {
+    let listed = std::fs::read_to_string(MOUNTS).map_err(Error::io(format!("read {MOUNTS}")))?;
+    let old = open_directory(Path::new("/"))?;
+    sys::move_mount(root, old.as_fd()).map_err(Error::refused("move_mount onto /"))?;
+    // Until chroot, a path still begins at the old root.
+    let points =
+        listed.lines().rev().filter_map(procfs::mount_line).map(|line| procfs::unescaped(line.point));
+    points.filter(|point| point != "/").try_for_each(|point| take_off(&point))?;
+    fchdir(root).map_err(Error::refused("fchdir to the root filesystem"))?;
+    chroot(".").map_err(Error::refused("chroot to the root filesystem"))?;
+    chdir("/").map_err(Error::refused("chdir /"))
+}
+
+const MOUNTS: &str = "/proc/self/mountinfo";
+
+/// Takes a mount of the old root off. Of what stays, only a /proc or a /sys matters.
+fn take_off(point: &str) -> Result<()> {
+    let gone = umount2(point, MntFlags::MNT_DETACH).is_ok();
+    let telling = |found: Statfs| [PROC_SUPER_MAGIC, SYSFS_MAGIC].contains(&found.filesystem_type());
+    if gone || !statfs(point).is_ok_and(telling) {
+        return Ok(());
+    }
+    mount(Some("tmpfs"), point, Some("tmpfs"), MsFlags::MS_RDONLY, None::<&str>)
+        .map_err(Error::refused(format!("mount a tmpfs over {point}")))
 }
 
 /// Takes the old root off. After pivot_root(".", ".") it lies on top of the new one, and umount2 takes the topmost

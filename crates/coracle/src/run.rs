@@ -81,6 +81,7 @@ impl Running {
         let cleared = delete::clear(&locked.dir, &state, explain);
         // Our end closes them.
         sys::leave_open([init.born.pidfd, init.channel.into()]);
+        std::mem::forget((locked, held));
         ended.and_then(|code| cleared.map(|()| code))
     }
 }

@@ -76,6 +76,7 @@ pub fn plan(wish: Wish) -> Result<Plan> {
         annotations: BTreeMap::new(),
         namespaces: Namespaces::new(kinds),
         mappings: if privileged { Mappings::default() } else { Mappings::caller_is_root() },
+        net_devices: Vec::new(),
         hostname: wish.hostname,
         domainname: None,
         mounts,

@@ -2,14 +2,17 @@
 
 mod common;
 
+use std::io::IoSliceMut;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use serde_json::{Value, json};
 use testkit::prelude::*;
 
-use common::{Bundle, text};
+use common::{Bundle, Leaks, mounts, text};
 
 testkit::suite! { "command_line",
     runtime = env!("CARGO_BIN_EXE_coracle"),
@@ -27,6 +30,10 @@ testkit::suite! { "command_line",
         an_absurd_count_of_descriptors_is_refused(),
         the_log_is_none_of_the_callers_descriptors(),
         sockets_and_descriptors_count_together(userns),
+        a_pidfd_goes_to_its_socket(userns),
+        a_pidfd_socket_that_nobody_listens_on_is_an_error(userns),
+        a_root_is_changed_without_pivot_root(userns),
+        what_was_below_a_moved_root_is_off(userns, busybox),
         signal_0_asks_whether_it_runs(userns),
     ]
 }
@@ -180,9 +187,6 @@ fn what_this_version_cannot_do_is_refused_by_name() {
             "--cgroup-manager systemd create --bundle BUNDLE ID",
             "--cgroup-manager systemd: this version has no",
         ),
-        ("create --no-pivot --bundle BUNDLE ID", "--no-pivot: this version needs pivot_root"),
-        ("run --no-pivot --bundle BUNDLE ID", "--no-pivot: this version needs pivot_root"),
-        ("create --bundle BUNDLE --pidfd-socket @socket ID", "--pidfd-socket"),
     ] {
         let args = filled(&bundle, row);
         let error = bundle.must_fail(&args.iter().map(String::as_str).collect::<Vec<_>>(), 1);
@@ -364,4 +368,116 @@ fn signal_0_asks_whether_it_runs() {
     within(Duration::from_secs(5), "it has stopped", || bundle.state_of(bundle.id())["status"] == "stopped");
     let error = bundle.must_fail(&["kill", bundle.id(), "0"], 1);
     assert!(error.contains("container not running"), "{error}");
+}
+
+/// The number of the process whose pidfd is the next that somebody sends to `listener`.
+fn pid_received(listener: &UnixListener) -> i32 {
+    listener.set_nonblocking(true).expect("a socket");
+    let mut connection = None;
+    within(Duration::from_secs(5), "somebody connects", || {
+        connection = listener.accept().ok();
+        connection.is_some()
+    });
+    let (connection, _) = connection.expect("a connection");
+    let mut bytes = [0; 64];
+    let mut space = nix::cmsg_space!([i32; 1]);
+    let mut parts = [IoSliceMut::new(&mut bytes)];
+    let message =
+        recvmsg::<()>(connection.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC);
+    let message = message.expect("a message");
+    let fds = message.cmsgs().expect("control messages").find_map(|control| match control {
+        ControlMessageOwned::ScmRights(fds) => Some(fds),
+        _ => None,
+    });
+    let fds = fds.expect("descriptors");
+    let told =
+        std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fds[0])).expect("what the descriptor is");
+    nix::unistd::close(fds[0]).expect("close");
+    let pid = told.lines().find_map(|line| line.strip_prefix("Pid:")).expect("a pidfd");
+    pid.trim().parse().expect("a number")
+}
+
+fn a_pidfd_goes_to_its_socket() {
+    let bundle = waiting();
+    let listener = UnixListener::bind(bundle.path().join("socket")).expect("a socket");
+    let number = |name: &str| -> i32 {
+        std::fs::read_to_string(bundle.path().join(name)).expect("the pid file").parse().expect("a number")
+    };
+    accepted(&bundle, "create --bundle BUNDLE --pid-file @pid --pidfd-socket @socket ID");
+    assert_eq!(pid_received(&listener), number("pid"));
+    accepted(&bundle, "start ID");
+    accepted(&bundle, "exec --detach --pid-file @pid2 --pidfd-socket @socket ID /probe hold");
+    assert_eq!(pid_received(&listener), number("pid2"));
+    accepted(&bundle, "delete --force ID");
+    accepted(&bundle, "run --detach --bundle BUNDLE --pid-file @pid3 --pidfd-socket @socket ID");
+    assert_eq!(pid_received(&listener), number("pid3"));
+    accepted(&bundle, "delete --force ID");
+}
+
+fn a_pidfd_socket_that_nobody_listens_on_is_an_error() {
+    let bundle = waiting();
+    for verb in ["create", "run"] {
+        let row = format!("{verb} --bundle BUNDLE --pid-file @pid --pidfd-socket @socket ID");
+        let words = filled(&bundle, &row);
+        let mut call = bundle.coracle(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        let leaks = Leaks::watch(&mut call, bundle.id());
+        let output = call.output().expect("the runtime starts");
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{row}: {error}");
+        assert!(error.contains("whoever gives --pidfd-socket must listen on it"), "{row}: {error}");
+        leaks.assert_none(&bundle, verb);
+        assert!(!bundle.path().join("pid").exists(), "the pid file comes last");
+    }
+}
+
+fn a_root_is_changed_without_pivot_root() {
+    let bundle = Bundle::new();
+    let report = |bundle: &Bundle| -> Value {
+        serde_json::from_str(&accepted(bundle, "run --no-pivot --bundle BUNDLE ID")).expect("a report")
+    };
+    let of = |report: &Value| -> Vec<Value> {
+        let mounts = report["mounts"].as_array().expect("mounts");
+        // The devices of a user namespace are mounts.
+        let points = mounts.iter().map(|mount| mount["mountpoint"].clone());
+        points.filter(|point| !point.as_str().is_some_and(|point| point.starts_with("/dev/"))).collect()
+    };
+    for readonly in [false, true] {
+        let mut config = Bundle::config();
+        config["root"]["readonly"] = json!(readonly);
+        let report = report(bundle.write(&config));
+        assert_eq!(report["root_entries"], json!(["dev", "probe", "proc", "tmp"]));
+        assert_eq!(of(&report), ["/", "/proc"]);
+        assert_eq!(report["mounts"][0]["options"][0], if readonly { "ro" } else { "rw" });
+    }
+    // Here mounts spread to whoever shares them: not to us.
+    let before = mounts();
+    let mut config = Bundle::config();
+    config["linux"]["rootfsPropagation"] = json!("rshared");
+    report(bundle.write(&config));
+    assert_eq!(mounts(), before);
+}
+
+/// Whoever has a /proc that hides nothing may mount another (mount_namespaces(7)); a container's hides some.
+fn what_was_below_a_moved_root_is_off() {
+    let bundle = Bundle::new();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/fetch-busybox");
+    let busybox = Command::new(script).output().expect("fetch-busybox starts");
+    std::fs::copy(text(&busybox.stdout).trim(), bundle.path().join("rootfs/busybox"))
+        .expect("a copy of BusyBox");
+    let inner = "/busybox mount -t proc proc /tmp && echo mounted";
+    for option in ["--no-pivot", "--no-pivot=false"] {
+        for (masked, told) in [(json!(["/proc/uptime"]), ""), (json!([]), "mounted\n")] {
+            let mut config = Bundle::config();
+            config["linux"]["maskedPaths"] = masked.clone();
+            let words = ["/busybox", "unshare", "-U", "-r", "-m", "-p", "-f", "/busybox", "sh", "-c", inner];
+            config["process"]["args"] = json!(words);
+            // Without it, nobody may map id 0 (user_namespaces(7)).
+            let one = ["CAP_SETFCAP"];
+            config["process"]["capabilities"] =
+                json!({ "bounding": one, "permitted": one, "effective": one });
+            let words = filled(bundle.write(&config), &format!("run {option} --bundle BUNDLE ID"));
+            let output = bundle.call(&words.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(text(&output.stdout), told, "{option} {masked}: {}", text(&output.stderr));
+        }
+    }
 }

@@ -84,6 +84,12 @@ pub struct Report {
     pub tty: Option<Tty>,
     /// Names in `/`, sorted.
     pub root_entries: Vec<String>,
+    /// What the clocks that a time namespace has of its own say, in milliseconds: `monotonic`, `boottime`.
+    #[serde(default)]
+    pub clocks: BTreeMap<String, i64>,
+    /// The network devices by name.
+    #[serde(default)]
+    pub links: BTreeMap<String, Link>,
 }
 
 impl Report {
@@ -214,6 +220,15 @@ pub enum Kind {
     Socket,
     /// Regular file.
     File,
+}
+
+/// A network device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Whether it is up.
+    pub up: bool,
+    /// Its addresses as `ADDRESS/BITS`, sorted.
+    pub addresses: Vec<String>,
 }
 
 /// A terminal's window size in characters.

@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::IpAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use caps::CapSet;
+use nix::ifaddrs::getifaddrs;
+use nix::net::if_::InterfaceFlags;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::Signal;
+use nix::sys::socket::SockaddrStorage;
 use nix::sys::stat::{Mode, major, minor, umask};
+use nix::sys::time::{TimeSpec, TimeValLike};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd;
 
 use crate::mountinfo::Mount;
-use crate::report::{Caps, Cgroup, Device, Did, Kind, Report, Rlimit, Seccomp};
+use crate::report::{Caps, Cgroup, Device, Did, Kind, Link, Report, Rlimit, Seccomp};
 use crate::sys;
 
 const NAMESPACES: [&str; 8] = ["uts", "ipc", "net", "pid", "mnt", "user", "cgroup", "time"];
@@ -65,7 +71,38 @@ pub(crate) fn look(did: Option<Did>) -> Report {
         oom_score_adj: read("/proc/self/oom_score_adj").and_then(|text| text.trim().parse().ok()),
         tty: (0..3).find_map(sys::window),
         root_entries: root_entries(),
+        clocks: clocks(),
+        links: links(),
     }
+}
+
+fn clocks() -> BTreeMap<String, i64> {
+    let clocks = [("monotonic", ClockId::CLOCK_MONOTONIC), ("boottime", ClockId::CLOCK_BOOTTIME)];
+    let read =
+        |(name, clock)| Some((String::from(name), TimeSpec::num_milliseconds(&clock_gettime(clock).ok()?)));
+    clocks.into_iter().filter_map(read).collect()
+}
+
+/// By netlink(7): a container may have neither /sys nor /proc.
+fn links() -> BTreeMap<String, Link> {
+    let mut links = BTreeMap::<String, Link>::new();
+    for found in getifaddrs().into_iter().flatten() {
+        let link = links.entry(found.interface_name).or_default();
+        link.up = found.flags.contains(InterfaceFlags::IFF_UP);
+        let address = found.address.as_ref().and_then(ip);
+        let bits = found.netmask.as_ref().and_then(ip).map(|mask| match mask {
+            IpAddr::V4(mask) => u32::from(mask).count_ones(),
+            IpAddr::V6(mask) => u128::from(mask).count_ones(),
+        });
+        link.addresses.extend(address.map(|address| format!("{address}/{}", bits.unwrap_or_default())));
+        link.addresses.sort_unstable();
+    }
+    links
+}
+
+fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|address| address.ip().into());
+    v4.or_else(|| address.as_sockaddr_in6().map(|address| address.ip().into()))
 }
 
 /// The name of a signal by its number; realtime signals as `SIGRTMIN+n`.

@@ -48,6 +48,7 @@ fn ask(name: &str) -> Result<(), Missing> {
         "root" => root(),
         "strace" => strace(),
         "nsenter" => nsenter(),
+        "veth" => veth(),
         "engine" => engine(),
         "vm" => vm(),
         "busybox" => busybox(),
@@ -137,6 +138,16 @@ pub fn strace() -> Result<(), Missing> {
 /// What is missing.
 pub fn nsenter() -> Result<(), Missing> {
     tried(Command::new("nsenter").arg("--version"), "nsenter", "install the package util-linux")
+}
+
+/// Pairs of network devices, to move about; ip of iproute2 makes them.
+///
+/// # Errors
+/// What is missing.
+pub fn veth() -> Result<(), Missing> {
+    const CURE: &str = "as root, install the package iproute2, or load the module: modprobe veth";
+    let make = ["--net", "ip", "link", "add", "one", "type", "veth", "peer", "name", "other"];
+    tried(Command::new("unshare").args(make), "a pair of network devices", CURE)
 }
 
 /// A container engine.

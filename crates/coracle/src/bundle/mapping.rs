@@ -36,10 +36,10 @@ pub(super) fn mappings(linux: &Linux, namespaces: &Namespaces, explain: &Explain
 }
 
 /// The ranges of `listed`, checked as the kernel will check them (user_namespaces(7), "Defining user and group ID
-/// mappings"). Id 0 must be among them: init makes the container as root of its user namespace.
+/// mappings").
 ///
 /// # Errors
-/// At `pointer` for no ranges, no id 0, an empty range, one that goes beyond the last id, two that overlap.
+/// At `pointer` for no ranges, an empty range, one that goes beyond the last id, two that overlap.
 pub fn ranges(pointer: &str, listed: &[IdMapping]) -> Result<Vec<Range>> {
     let mut ranges: Vec<Range> = Vec::new();
     for (n, found) in listed.iter().enumerate() {
@@ -57,12 +57,9 @@ pub fn ranges(pointer: &str, listed: &[IdMapping]) -> Result<Vec<Range>> {
         }
         ranges.push(range);
     }
-    match ranges.iter().any(|range| range.inside == 0) {
-        true => Ok(ranges),
-        false if ranges.is_empty() => {
-            Err(wrong(pointer, "is missing or empty: a new user namespace knows nobody without it"))
-        }
-        false => Err(wrong(pointer, "must map the container's id 0: its root makes the container")),
+    match ranges.is_empty() {
+        false => Ok(ranges),
+        true => Err(wrong(pointer, "is missing or empty: a new user namespace knows nobody without it")),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod device;
 pub mod file;
 pub mod mapping;
 pub mod namespace;
+pub mod network;
 pub mod parse;
 pub mod process;
 pub mod refuse;
@@ -92,6 +93,8 @@ fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<
     refuse::in_config(config)?;
     let process = process(&config.process, "/process", explain)?;
     let namespaces = namespace::namespaces(&config.linux.namespaces)?;
+    let offsets = namespace::offsets(&config.linux.time_offsets, &namespaces)?;
+    let namespaces = namespaces.with_offsets(offsets);
     let mappings = mapping::mappings(&config.linux, &namespaces, explain)?;
     mapping::check_identity(&mappings, &process.user)?;
     Ok(Plan {
@@ -99,6 +102,7 @@ fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<
         bundle: PathBuf::new(),
         config: Vec::new(),
         annotations: annotations(config)?,
+        net_devices: network::devices(&config.linux.net_devices, &namespaces)?,
         hostname: name("/hostname", config.hostname.as_deref(), &namespaces)?,
         domainname: name("/domainname", config.domainname.as_deref(), &namespaces)?,
         namespaces,

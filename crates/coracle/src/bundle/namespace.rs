@@ -1,16 +1,18 @@
 //! `/linux/namespaces`: new ones, and those that are there already.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
-use nix::sys::stat::{Mode, fstat, stat};
+use nix::sys::stat::Mode;
 
 use super::wrong;
-use crate::config::Namespace;
+use crate::clock::{CLOCKS, Clock, Offset};
+use crate::config::{Namespace, TimeOffset};
 use crate::error::{Error, Result};
-use crate::namespace::{Joined, KINDS, Kind, Namespaces};
+use crate::namespace::{Joined, KINDS, Kind, Namespaces, is_ours};
 use crate::sys;
 
 /// The namespaces that `listed` asks for: without a path a new one, with a path the one that is there. One that we are
@@ -33,7 +35,7 @@ pub fn namespaces(listed: &[Namespace]) -> Result<Namespaces> {
             None => new.push(kind),
             Some(path) => {
                 let fd = existing(kind, Path::new(path), &format!("/linux/namespaces/{n}/path"))?;
-                if !is_ours(kind, &fd) {
+                if !is_ours(kind, fd.as_fd()) {
                     joined.push(Joined { kind, fd });
                 }
             }
@@ -71,12 +73,33 @@ pub fn existing(kind: Kind, path: &Path, pointer: &str) -> Result<OwnedFd> {
     Err(wrong(pointer, format!("{shown} is a {found} namespace, and no {} namespace", kind.name())))
 }
 
-/// Whether the namespace of `fd` is the one that we are in.
-fn is_ours(kind: Kind, fd: &OwnedFd) -> bool {
-    match (fstat(fd), stat(format!("/proc/self/ns/{}", kind.file()).as_str())) {
-        (Ok(theirs), Ok(ours)) => (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino),
-        _ => false,
+/// The clocks of a new time namespace that `asked` sets apart from the host's (config-linux.md, "Offset for Time
+/// Namespace").
+///
+/// # Errors
+/// At `/linux/timeOffsets` without a new time namespace: the clocks of any other are not ours to set; at the clock's name
+/// where the kernel has no offset for it, and at `nanosecs` for a whole second and more.
+pub(super) fn offsets(
+    asked: &BTreeMap<String, Option<TimeOffset>>,
+    namespaces: &Namespaces,
+) -> Result<Vec<Offset>> {
+    const POINTER: &str = "/linux/timeOffsets";
+    if !asked.is_empty() && !namespaces.has(Kind::Time) {
+        return Err(wrong(POINTER, "needs a new time namespace in /linux/namespaces"));
     }
+    let offset = |(name, asked): (&String, &Option<TimeOffset>)| {
+        let at = format!("{POINTER}/{name}");
+        let clock = CLOCKS.into_iter().find(|clock| clock.name() == name).ok_or_else(|| {
+            let known = CLOCKS.map(Clock::name).join(" and ");
+            wrong(&at, format!("the kernel has no offset for this clock, only for {known}"))
+        })?;
+        let TimeOffset { secs: seconds, nanosecs: nanoseconds } = asked.unwrap_or_default();
+        if nanoseconds >= 1_000_000_000 {
+            return Err(wrong(format!("{at}/nanosecs"), "must be below 1000000000, a second"));
+        }
+        Ok(Offset { clock, seconds, nanoseconds })
+    };
+    asked.iter().map(offset).collect()
 }
 
 fn kind(name: &str, pointer: &str) -> Result<Kind> {

@@ -49,7 +49,7 @@ fn refuse(at: &str, all: impl IntoIterator<Item = (&'static str, bool)>) -> Resu
     Ok(())
 }
 
-fn of_linux(linux: &Linux) -> [(&'static str, bool); 8] {
+fn of_linux(linux: &Linux) -> [(&'static str, bool); 6] {
     [
         ("/linux/seccomp", linux.seccomp.is_some()),
         ("/linux/sysctl", linux.sysctl.as_ref().is_some_and(is_full)),
@@ -57,8 +57,6 @@ fn of_linux(linux: &Linux) -> [(&'static str, bool); 8] {
         ("/linux/intelRdt", linux.intel_rdt.is_some()),
         ("/linux/memoryPolicy", linux.memory_policy.is_some()),
         ("/linux/personality", linux.personality.is_some()),
-        ("/linux/timeOffsets", linux.time_offsets.as_ref().is_some_and(is_full)),
-        ("/linux/netDevices", linux.net_devices.as_ref().is_some_and(is_full)),
     ]
 }
 

@@ -6,6 +6,7 @@ use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
 use super::folder::read_file;
 use crate::error::Result;
+use crate::procfs::{MountLine, mount_line, unescaped};
 
 /// Where a machine that has only version 2 has it.
 const UNIFIED: &str = "/sys/fs/cgroup";
@@ -91,26 +92,8 @@ fn own_group<'a>(own: &'a str, controllers: &[String]) -> &'a Path {
     Path::new(ours.map_or("/", |(_, path)| path))
 }
 
-/// A line of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
-struct Line<'a> {
-    id: &'a str,
-    parent: &'a str,
-    root: &'a str,
-    point: &'a str,
-    kind: &'a str,
-    options: &'a str,
-}
-
-fn line(text: &str) -> Option<Line<'_>> {
-    let (left, right) = text.split_once(" - ")?;
-    let (mut left, mut right) = (left.split(' '), right.split(' '));
-    let (id, parent) = (left.next()?, left.next()?);
-    let (root, point) = (left.nth(1)?, left.next()?);
-    Some(Line { id, parent, root, point, kind: right.next()?, options: right.nth(1)? })
-}
-
 fn from_mountinfo(text: &str) -> Vec<Hierarchy> {
-    let lines: Vec<Line<'_>> = text.lines().filter_map(line).collect();
+    let lines: Vec<MountLine<'_>> = text.lines().filter_map(mount_line).collect();
     let mut found: Vec<Hierarchy> = Vec::new();
     for line in lines.iter().filter(|line| matches!(line.kind, "cgroup" | "cgroup2")) {
         let named = |option: &&str| option.starts_with("name=") || CONTROLLERS.contains(option);
@@ -130,7 +113,7 @@ fn from_mountinfo(text: &str) -> Vec<Hierarchy> {
 }
 
 /// Whether a path leads to this mount: the list also has those that lie below another one.
-fn visible(line: &Line<'_>, lines: &[Line<'_>]) -> bool {
+fn visible(line: &MountLine<'_>, lines: &[MountLine<'_>]) -> bool {
     let covered = lines.iter().any(|other| {
         let on_top = other.parent == line.id && other.point == line.point;
         let above = other.parent == line.parent
@@ -140,20 +123,4 @@ fn visible(line: &Line<'_>, lines: &[Line<'_>]) -> bool {
     });
     let parent = lines.iter().find(|other| other.id == line.parent && other.id != line.id);
     !covered && parent.is_none_or(|parent| visible(parent, lines))
-}
-
-/// Spaces and the like are octal there: `\040`.
-fn unescaped(text: &str) -> String {
-    let mut parts = text.split('\\');
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                plain.push(byte.into());
-                plain.push_str(&part[3..]);
-            }
-            None => plain.push_str(part),
-        }
-    }
-    plain
 }

@@ -202,11 +202,11 @@ pub(super) struct Create {
     /// Descriptors after standard error that the program keeps
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub(super) preserve_fds: u32,
-    /// Refused: the old root goes by pivot_root(2)
-    #[arg(long, hide = true)]
+    /// Change the root without pivot_root(2): for a root filesystem on a ramfs
+    #[arg(long)]
     pub(super) no_pivot: bool,
-    /// Refused: nothing sends a pidfd
-    #[arg(long, hide = true, value_name = "SOCKET")]
+    /// Send a pidfd of its init to this socket
+    #[arg(long, value_name = "SOCKET")]
     pub(super) pidfd_socket: Option<PathBuf>,
     /// Taken for compatibility: there is no keyring of ours
     #[arg(long, hide = true)]
@@ -248,6 +248,9 @@ pub(super) struct Exec {
     /// Send the other end of its terminal to this socket
     #[arg(long, value_name = "SOCKET")]
     pub(super) console_socket: Option<PathBuf>,
+    /// Send its pidfd to this socket
+    #[arg(long, value_name = "SOCKET")]
+    pub(super) pidfd_socket: Option<PathBuf>,
     /// An SELinux label
     #[arg(long, value_name = "LABEL")]
     pub(super) process_label: Option<String>,

@@ -81,20 +81,11 @@ fn tell(error: &Error, explain: &Explain, code: u8) -> u8 {
 
 /// Refuses by name what an engine may ask for and this version cannot do.
 fn refuse(cli: &Cli) -> Result<()> {
-    let create = match &cli.verb {
-        Verb::Create(create) | Verb::Run { create, .. } => Some(create),
-        _ => None,
-    };
     for (asked, problem) in [
         (cli.systemd_cgroup, "--systemd-cgroup: this version has no systemd driver"),
         (
             cli.cgroup_manager.as_deref() == Some("systemd"),
             "--cgroup-manager systemd: this version has no systemd driver; give cgroupfs",
-        ),
-        (create.is_some_and(|wish| wish.no_pivot), "--no-pivot: this version needs pivot_root"),
-        (
-            create.is_some_and(|wish| wish.pidfd_socket.is_some()),
-            "--pidfd-socket: this version does not do this; give --pid-file",
         ),
     ] {
         if asked {
@@ -177,8 +168,15 @@ fn container(wish: Create, kept: u32, explain: &Explain) -> Result<(Plan, Manner
         plan.process.set_variable("LISTEN_FDS", &count.to_string());
         plan.process.set_variable("LISTEN_PID", "1");
     }
-    let (console_socket, pid_file) = (wish.console_socket, wish.pid_file);
-    Ok((plan, Manner { console_socket, pid_file, preserve_fds: kept, ..Manner::default() }))
+    let manner = Manner {
+        console_socket: wish.console_socket,
+        pidfd_socket: wish.pidfd_socket,
+        pid_file: wish.pid_file,
+        preserve_fds: kept,
+        no_pivot: wish.no_pivot,
+        ..Manner::default()
+    };
+    Ok((plan, manner))
 }
 
 /// How many sockets a service manager has opened for the program (sd_listen_fds(3)), where one has.
@@ -246,6 +244,7 @@ fn execute(wish: Exec, kept: u32, root: &Path, explain: &Explain) -> Result<u8> 
     let manner = exec::Manner {
         detach: wish.detach,
         console_socket: wish.console_socket,
+        pidfd_socket: wish.pidfd_socket,
         pid_file: wish.pid_file,
         preserve_fds: kept,
         ignore_paused: wish.ignore_paused,

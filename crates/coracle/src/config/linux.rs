@@ -1,5 +1,7 @@
 //! `/linux` (runtime-spec, config-linux.md).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -32,8 +34,8 @@ pub struct Linux {
     #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<Device>,
     /// Network devices of the host's to move into the container.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub net_devices: Option<Value>,
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "BTreeMap::is_empty")]
+    pub net_devices: BTreeMap<String, Option<NetDevice>>,
     /// Which system calls may be made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seccomp: Option<Value>,
@@ -58,9 +60,9 @@ pub struct Linux {
     /// The kernel that programs see: personality(2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub personality: Option<Value>,
-    /// The clocks of a new time namespace.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time_offsets: Option<Value>,
+    /// The clocks of a new time namespace, by their names.
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "BTreeMap::is_empty")]
+    pub time_offsets: BTreeMap<String, Option<TimeOffset>>,
 }
 
 /// One of `/linux/uidMappings` and `/linux/gidMappings`.
@@ -120,4 +122,25 @@ pub struct Device {
     pub gid: Option<u32>,
 }
 
-only_objects!(Linux, IdMapping, Namespace, Device);
+/// One of `/linux/netDevices`; its key is the device's name outside.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct NetDevice {
+    /// Its name inside; none: the one that it has outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// One of `/linux/timeOffsets`; its key is the clock's name.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct TimeOffset {
+    /// Seconds that the clock inside is ahead of the one outside.
+    #[serde(default, deserialize_with = "or_nothing")]
+    pub secs: i64,
+    /// Nanoseconds more.
+    #[serde(default, deserialize_with = "or_nothing")]
+    pub nanosecs: u32,
+}
+
+only_objects!(Linux, IdMapping, Namespace, Device, NetDevice, TimeOffset);

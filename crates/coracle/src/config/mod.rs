@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use linux::{Device, IdMapping, Linux, Namespace};
+pub use linux::{Device, IdMapping, Linux, Namespace, NetDevice, TimeOffset};
 pub use process::{Capabilities, ConsoleSize, Process, Rlimit, User};
 pub use resources::{DeviceRule, HugepageLimit, Pids, Resources};
 

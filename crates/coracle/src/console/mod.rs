@@ -2,7 +2,6 @@
 
 mod proxy;
 mod raw;
-mod socket;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -16,7 +15,6 @@ use crate::error::{Error, Result};
 use crate::sys;
 
 pub use proxy::Proxy;
-pub use socket::send;
 
 /// The kernel's include/uapi/linux/magic.h.
 const DEVPTS: FsType = FsType(0x1cd1);

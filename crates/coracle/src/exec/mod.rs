@@ -28,9 +28,9 @@ use nix::unistd::Pid;
 use crate::birth::{self, Born};
 use crate::cgroup::Doors;
 use crate::channel::{self, Channel, Message};
-use crate::console;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
+use crate::handover::{self, What};
 use crate::lifecycle::{self, Status};
 use crate::namespace::Kind;
 use crate::process::{self, Process};
@@ -48,6 +48,8 @@ pub struct Manner {
     pub detach: bool,
     /// The socket to send the terminal's other end to; `None` keeps it.
     pub console_socket: Option<PathBuf>,
+    /// The socket to send the process's pidfd to.
+    pub pidfd_socket: Option<PathBuf>,
     /// The file to write the process's number to, last of all.
     pub pid_file: Option<PathBuf>,
     /// How many descriptors after standard error the program keeps.
@@ -74,7 +76,7 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
         .map_err(Error::of_session)?;
     let mut talk = Talk { channel: &ours, held: &held, manner, terminal: None };
     accompany(&mut talk)
-        .and_then(|()| manner.pid_file.as_ref().map_or(Ok(()), |path| pid_file::write(path, born.pid)))
+        .and_then(|()| tell(&born, manner))
         .map_err(|error| take_back(&born, error, explain))?;
     if manner.detach { Ok(0) } else { exit::of_child(born.pidfd.as_fd(), talk.terminal, &held, explain) }
 }
@@ -89,6 +91,14 @@ fn take_back(born: &Born, error: Error, explain: &Explain) -> Error {
         );
     }
     error.of_session().leaving(left)
+}
+
+/// Sends the pidfd of the session's process to the socket that was asked for, and writes its number to the file that was.
+fn tell(born: &Born, manner: &Manner) -> Result<()> {
+    if let Some(path) = &manner.pidfd_socket {
+        handover::send(What::Process, path, born.pidfd.as_fd())?;
+    }
+    manner.pid_file.as_ref().map_or(Ok(()), |path| pid_file::write(path, born.pid))
 }
 
 /// What is known of the container `id` of `dir`, if it is one to go into: one that runs; a paused one only where
@@ -187,10 +197,12 @@ impl Talk<'_> {
     /// of the channel.
     ///
     /// # Errors
-    /// [`Error::Interrupted`]; those of [`Channel::next`] and [`console::send`].
+    /// [`Error::Interrupted`]; those of [`Channel::next`] and [`handover::send`].
     fn next(&mut self) -> Result<Option<Message>> {
         match (self.channel.next(self.held)?, &self.manner.console_socket) {
-            (Some((Message::Terminal, Some(master))), Some(socket)) => console::send(socket, master.as_fd())?,
+            (Some((Message::Terminal, Some(master))), Some(socket)) => {
+                handover::send(What::Terminal, socket, master.as_fd())?;
+            }
             (Some((Message::Terminal, Some(master))), None) => self.terminal = Some(master),
             (word, _) => return Ok(word.map(|(message, _)| message)),
         }
@@ -268,7 +280,7 @@ impl Session<'_> {
             sys::exit_now(1);
         }
         if self.root {
-            self.explain.step(&explain::BECOME_ROOT, mapping::become_root)?;
+            self.explain.step(&explain::BECOME_ROOT, || mapping::become_root(&self.process.user))?;
         }
         // The same tail as init's.
         process::give_terminal(self.process, None, &self.channel, self.explain)?;

@@ -24,7 +24,7 @@ use crate::path;
 
 pub use attributes::{Attributes, make_read_only};
 pub use bind::open_sources;
-pub use options::{Datum, Options};
+pub use options::{Datum, Options, known as known_options};
 pub use remount::finish;
 
 /// A file system that the container gets.

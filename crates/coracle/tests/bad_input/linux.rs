@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 use super::check;
 
 pub(crate) fn each_wrong_namespace_is_named_by_its_pointer() {
+    fn with_offset(config: &mut Value, clock: &str, nanoseconds: u32) {
+        config["linux"]["namespaces"].as_array_mut().expect("a list").push(json!({ "type": "time" }));
+        config["linux"]["timeOffsets"] = json!({ clock: { "nanosecs": nanoseconds } });
+    }
     check(&[
         (
             "twice",
@@ -42,6 +46,23 @@ pub(crate) fn each_wrong_namespace_is_named_by_its_pointer() {
             &["/linux/namespaces/4/path", "is no namespace"],
         ),
         (
+            "offsets without a time namespace",
+            |_, c| c["linux"]["timeOffsets"] = json!({ "boottime": { "secs": 1, "nanosecs": 0 } }),
+            &["/linux/timeOffsets: needs a new time namespace in /linux/namespaces"],
+        ),
+        (
+            "an offset of another clock",
+            |_, c| with_offset(c, "realtime", 0),
+            &[
+                "/linux/timeOffsets/realtime: the kernel has no offset for this clock, only for monotonic and boottime",
+            ],
+        ),
+        (
+            "a second of nanoseconds",
+            |_, c| with_offset(c, "boottime", 1_000_000_000),
+            &["/linux/timeOffsets/boottime/nanosecs: must be below 1000000000"],
+        ),
+        (
             "a hostname without uts",
             |_, c| drop(c["linux"]["namespaces"].as_array_mut().expect("a list").remove(2)),
             &["/hostname: needs a uts namespace"],
@@ -69,9 +90,9 @@ pub(crate) fn each_wrong_mapping_is_named_by_its_pointer() {
     check(&[
         ("none", |_, c| with(c, Value::Null), &["/linux/uidMappings: is missing or empty"]),
         (
-            "no root",
+            "no root, and a process that is root",
             |_, c| with(c, json!([range(1, 1, 1)])),
-            &["/linux/uidMappings: must map the container's id 0"],
+            &["/process/user/uid: 0 is in no range of /linux/uidMappings"],
         ),
         (
             "an empty range",

@@ -239,11 +239,6 @@ pub(crate) fn what_is_not_done_is_refused_by_name() {
             },
             &["/process/scheduler: this version does not"],
         ),
-        (
-            "clocks",
-            |_, c| c["linux"]["timeOffsets"] = json!({ "boottime": { "secs": 1, "nanosecs": 0 } }),
-            &["/linux/timeOffsets:"],
-        ),
     ]);
 }
 

@@ -27,7 +27,8 @@ impl Drop for Bundle {
 impl Bundle {
     pub(crate) fn new() -> Bundle {
         let bundle = Bundle(tempfile::tempdir().expect("a temporary directory"), fresh_id());
-        for directory in ["rootfs/proc", "rootfs/tmp"] {
+        // crun makes no /dev of its own.
+        for directory in ["rootfs/dev", "rootfs/proc", "rootfs/tmp"] {
             std::fs::create_dir_all(bundle.path().join(directory)).expect("a directory in the rootfs");
         }
         std::fs::copy(testkit::probe(), bundle.path().join("rootfs/probe")).expect("a copy of the probe");
