@@ -41,6 +41,21 @@ pub(super) fn mappings(linux: &Linux, namespaces: &Namespaces, explain: &Explain
 /// # Errors
 /// At `pointer` for no ranges, no id 0, an empty range, one that goes beyond the last id, two that overlap.
 pub fn ranges(pointer: &str, listed: &[IdMapping]) -> Result<Vec<Range>> {
+    let ranges = some(pointer, listed)?;
+    match ranges.iter().any(|range| range.inside == 0) {
+        true => Ok(ranges),
+        false if ranges.is_empty() => {
+            Err(wrong(pointer, "is missing or empty: a new user namespace knows nobody without it"))
+        }
+        false => Err(wrong(pointer, "must map the container's id 0: its root makes the container")),
+    }
+}
+
+/// As [`ranges`], where id 0 need not be among them, and there may be none.
+///
+/// # Errors
+/// At `pointer` for an empty range, one that goes beyond the last id, two that overlap.
+pub(super) fn some(pointer: &str, listed: &[IdMapping]) -> Result<Vec<Range>> {
     let mut ranges: Vec<Range> = Vec::new();
     for (n, found) in listed.iter().enumerate() {
         let at = |problem: &str| Err(wrong(format!("{pointer}/{n}"), problem));
@@ -57,13 +72,7 @@ pub fn ranges(pointer: &str, listed: &[IdMapping]) -> Result<Vec<Range>> {
         }
         ranges.push(range);
     }
-    match ranges.iter().any(|range| range.inside == 0) {
-        true => Ok(ranges),
-        false if ranges.is_empty() => {
-            Err(wrong(pointer, "is missing or empty: a new user namespace knows nobody without it"))
-        }
-        false => Err(wrong(pointer, "must map the container's id 0: its root makes the container")),
-    }
+    Ok(ranges)
 }
 
 /// Checks that the process is somebody in its new user namespace.

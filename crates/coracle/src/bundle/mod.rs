@@ -8,6 +8,7 @@ pub mod blame;
 pub mod cgroup;
 pub mod device;
 pub mod file;
+pub mod idmap;
 pub mod mapping;
 pub mod namespace;
 pub mod parse;
@@ -117,6 +118,7 @@ fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<
 /// Adds what is mounted, made and covered inside of the root filesystem.
 fn inside(plan: &mut Plan, config: &Config, bundle: &Path) -> Result<()> {
     plan.mounts = mounts(config)?;
+    idmap::idmaps(&mut plan.mounts, config, &plan.namespaces, &plan.mappings)?;
     plan.mounts.iter_mut().for_each(|mount| mount.begin_at(bundle));
     if crate::device::are_wanted(&plan.mounts) {
         plan.devices = device::devices(&config.linux.devices)?;

@@ -49,6 +49,24 @@ const PROPAGATION: [(&str, MsFlags); 4] = [
 /// descriptors; `silent` and `loud` are about the kernel's log.
 const NOTHING: [&str; 6] = ["defaults", "", "iversion", "noiversion", "silent", "loud"];
 
+/// Options of every new file system, which the kernel carries out for each kind: fsconfig(2) takes them.
+const OF_EVERY_FILE_SYSTEM: [&str; 7] =
+    ["async", "dirsync", "lazytime", "mand", "nolazytime", "nomand", "sync"];
+
+/// Options that say what kind of mount it is, or that are done by the runtime.
+const WORDS: [&str; 6] = ["bind", "idmap", "rbind", "remount", "ridmap", "tmpcopyup"];
+
+/// The names of all options that do not depend on the kind of file system, sorted.
+pub fn known() -> Vec<String> {
+    let below = |name: &str| [name.to_owned(), format!("r{name}")];
+    let with_r = ATTRIBUTES.iter().map(|(name, ..)| *name).chain(PROPAGATION.iter().map(|(name, _)| *name));
+    let alone = NOTHING.iter().chain(&OF_EVERY_FILE_SYSTEM).chain(&WORDS);
+    let mut all: Vec<_> = with_r.flat_map(below).chain(alone.map(|name| (*name).to_owned())).collect();
+    all.retain(|name| !name.is_empty());
+    all.sort_unstable();
+    all
+}
+
 /// An option for the file system: `key=value`, or `key`.
 pub type Datum = (CString, Option<CString>);
 
@@ -67,6 +85,9 @@ pub struct Options {
     pub bind: Option<bool>,
     /// Whether what is mounted there already is to be changed.
     pub remount: bool,
+    /// Whether owners of files are mapped (`idmap`); `Some(true)`: in all mounts below as well (`ridmap`). Whose they are,
+    /// [`Mount::idmap`](super::Mount::idmap) says.
+    pub idmap: Option<bool>,
     /// Whether a tmpfs begins with what is in the directory that it covers.
     pub copy_up: bool,
 }
@@ -100,7 +121,8 @@ impl Options {
                 "rbind" => self.bind = Some(true),
                 "remount" => self.remount = true,
                 "tmpcopyup" => self.copy_up = true,
-                "idmap" | "ridmap" => return Err(format!("{option:?}: this version does not do this")),
+                "idmap" => self.idmap = Some(false),
+                "ridmap" => self.idmap = Some(true),
                 _ if NOTHING.contains(&option) => {}
                 _ => self.data.push(datum(option)?),
             }
