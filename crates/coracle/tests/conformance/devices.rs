@@ -244,8 +244,8 @@ fn o21_a_wrong_device_is_an_error() {
         for (device, words) in [
             (json!({ "type": "c", "path": "dev/x", "major": 1, "minor": 3 }), "/linux/devices/0/path"),
             (json!({ "type": "c", "path": "/dev/x" }), "/linux/devices/0/major"),
+            (json!({ "type": "c", "path": "/dev/x", "major": 0, "minor": 0 }), "/linux/devices/0/major"),
             (json!({ "type": "b", "path": "/dev/x", "minor": 3 }), "/linux/devices/0/major"),
-            (json!({ "type": "b", "path": "/dev/x", "major": 3 }), "/linux/devices/0/minor"),
             (json!({ "type": "c", "path": "/dev/x", "major": -1, "minor": 3 }), "/linux/devices/0/major"),
             (
                 json!({ "type": "c", "path": "/dev/x", "major": 1, "minor": 1 << 20 }),
