@@ -151,6 +151,14 @@ fn set_up(birth: &mut Birth<'_>) -> Result<CString> {
 fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
     let (plan, explain) = (birth.plan, birth.explain);
     let by_bind = plan.namespaces.own().any(|kind| kind == Kind::User);
+    // Before there are mounts that say otherwise.
+    let (early, late) = wish.propagation.map_or((None, None), |kind| match rootfs::comes_first(kind) {
+        true => (Some(kind), None),
+        false => (None, Some(kind)),
+    });
+    if let Some(propagation) = early {
+        explain.step(&explain::ROOT_PROPAGATION, || rootfs::set_propagation(propagation))?;
+    }
     let directory = rootfs::open_directory(&wish.path)?;
     let mounted = explain.step(&explain::BIND, || rootfs::bind(directory.as_fd()))?;
     drop(directory);
@@ -175,7 +183,7 @@ fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
         explain.step(&explain::ROOT_READ_ONLY, || rootfs::make_read_only(root))?;
     }
     explain.step(&explain::PIVOT, || rootfs::pivot_root(root))?;
-    if let Some(propagation) = wish.propagation {
+    if let Some(propagation) = late {
         explain.step(&explain::ROOT_PROPAGATION, || rootfs::set_propagation(propagation))?;
     }
     // Now, for a working directory may not lead through it.

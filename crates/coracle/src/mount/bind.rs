@@ -37,10 +37,13 @@ pub(super) fn open(mount: &Mount, source: &Path, recursive: bool) -> Result<Owne
 }
 
 /// Opens, before the container's birth, the sources that init could not open as it must. In a user namespace these are
-/// all: its root may have no way to them. And everywhere those of binds that are shared: what is mounted on them
-/// inside is to arrive on the host, and init's own view of the host has been cut off from that. And those that show other
-/// owners of their files: that takes the privilege over the file system. The descriptors are mounts that hang nowhere, the
-/// caller's; `None` for every other mount.
+/// all: its root may have no way to them. And everywhere
+///
+/// - those of binds that are shared, or slaves: what is mounted on them inside is to arrive on the host, or the other way
+///   round, and init's own view of the host has been cut off from that;
+/// - those that show other owners of their files: that takes the privilege over the file system.
+///
+/// The descriptors are mounts that hang nowhere, the caller's; `None` for every other mount.
 ///
 /// `joined` is the user namespace that the container joins.
 ///
@@ -57,13 +60,15 @@ pub fn open_sources(
 
 fn open_source(mount: &Mount, user_namespace: bool, known: &mut idmap::Known<'_>) -> Result<Option<OwnedFd>> {
     let What::Bind { source, recursive } = &mount.what else { return Ok(None) };
-    let shared = mount.options.propagation.iter().any(|flags| flags.contains(MsFlags::MS_SHARED));
-    if !user_namespace && !shared && mount.idmap.is_none() {
+    let is = |kind| mount.options.propagation.iter().any(|flags| flags.contains(kind));
+    let (shared, slave) = (is(MsFlags::MS_SHARED), is(MsFlags::MS_SLAVE));
+    if !user_namespace && !shared && !slave && mount.idmap.is_none() {
         return Ok(None);
     }
     let copy = open(mount, source, *recursive)?;
-    // The copy of a shared mount is its peer: what a user namespace's root mounts there must not reach the host.
-    if user_namespace {
+    // The copy of a shared mount is its peer, and so is everything below. What is mounted there must not reach the host
+    // where nobody asked for it, and never that of a user namespace's root.
+    if user_namespace || !shared {
         sys::mount_setattr(copy.as_fd(), true, 0, 0, MsFlags::MS_SLAVE.bits())
             .map_err(mount.refused("mount_setattr of the source"))?;
     }

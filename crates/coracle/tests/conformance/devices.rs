@@ -51,8 +51,13 @@ fn assert_defaults(devices: &std::collections::BTreeMap<String, probe::Device>, 
 /// "In addition to any devices configured with this setting, the runtime MUST also supply" them: in the root filesystem's
 /// own /dev, where it has none, and on a tmpfs.
 fn o21_every_container_has_the_default_devices() {
-    for (row, mounts) in [("no /dev", vec![]), ("a tmpfs", vec![tmpfs("/dev", &["mode=755"])])] {
+    for (row, mounts) in
+        [("a folder", vec![]), ("no /dev", vec![]), ("a tmpfs", vec![tmpfs("/dev", &["mode=755"])])]
+    {
         let bundle = Bundle::new();
+        if row == "no /dev" {
+            std::fs::remove_dir(bundle.path("rootfs/dev")).expect("an empty folder");
+        }
         let report = bundle.report(&mounts, &["write", "/dev/null", "x"]);
         assert_eq!(told(&report), "", "{row}: it can be written");
         assert_defaults(&report.devices.expect("a /dev"), row);
@@ -290,6 +295,7 @@ fn o21_the_devices_stay_inside_of_the_root() {
     let bundle = Bundle::new();
     let outside = bundle.path("host/below");
     std::fs::remove_file(outside.join("file")).expect("an empty folder");
+    std::fs::remove_dir(bundle.path("rootfs/dev")).expect("an empty folder");
     symlink(&outside, bundle.path("rootfs/dev")).expect("a symlink");
     // Whatever becomes of the container: nothing is made there.
     let output = bundle.0.write(&Bundle::config(&[], &[])).run();

@@ -50,9 +50,16 @@ impl Drop for Bundle {
 }
 
 impl Bundle {
+    /// With a /dev in its root filesystem: there are runtimes that do not make one.
+    fn empty() -> Bundle {
+        let bundle = Bundle(common::Bundle::new());
+        std::fs::create_dir(bundle.path("rootfs/dev")).expect("a directory");
+        bundle
+    }
+
     /// With the folder `host` and in it `file`, `below/file`.
     pub(crate) fn new() -> Bundle {
-        let bundle = Bundle(common::Bundle::new());
+        let bundle = Bundle::empty();
         std::fs::create_dir_all(bundle.path("host/below")).expect("a directory");
         bundle.file("host/file", "of the host");
         bundle.file("host/below/file", "below");
@@ -61,7 +68,7 @@ impl Bundle {
 
     /// The same with a tmpfs at `host` and another one at `host/below`, both with these flags: for [`alone`].
     pub(crate) fn of_mounts(flags: MsFlags) -> Bundle {
-        let bundle = Bundle(common::Bundle::new());
+        let bundle = Bundle::empty();
         tmpfs_at(&bundle.path("host"), MsFlags::empty());
         tmpfs_at(&bundle.path("host/below"), MsFlags::empty());
         bundle.file("host/file", "of the host");

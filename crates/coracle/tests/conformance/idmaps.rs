@@ -6,7 +6,7 @@ use nix::mount::MsFlags;
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::harbour::{Bundle, alone, tmpfs};
+use super::harbour::{Bundle, alone, change, tmpfs};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o10_an_idmap_shows_files_with_other_owners(root),
@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o10_mappings_need_no_option(root),
     o10_an_idmap_without_mappings_is_the_user_namespaces(root),
     o10_an_idmap_goes_with_other_options(root),
+    o10_an_idmap_is_no_peer_of_the_hosts_mount(root),
     o10_an_idmap_without_any_mappings_is_an_error(root),
     o10_both_mappings_must_be_given(root),
     o10_a_wrong_range_is_an_error(root),
@@ -44,8 +45,10 @@ fn bundle() -> Bundle {
     bundle.give("host/file", 1, 2);
     bundle.give("host/below/file", 3, 4);
     // What is missing in it, the root of a user namespace makes.
-    std::fs::set_permissions(bundle.path("rootfs"), PermissionsExt::from_mode(0o777))
-        .expect("a change of mode");
+    for place in ["rootfs", "rootfs/dev"] {
+        let all = PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(bundle.path(place), all).expect("a change of mode");
+    }
     bundle
 }
 
@@ -195,6 +198,20 @@ fn o10_an_idmap_goes_with_other_options() {
         (mount["source"], mount["options"]) = (file["source"].clone(), file["options"].clone());
         let report = bundle.report(&[mount], &["stat", "/one"]);
         assert_eq!(owners(&report, "/one"), (1001, 1002), "a file");
+    });
+}
+
+/// What the container mounts on it stays there, as with every other bind.
+fn o10_an_idmap_is_no_peer_of_the_hosts_mount() {
+    alone(|| {
+        let bundle = bundle();
+        change(&bundle.path("host"), MsFlags::MS_SHARED | MsFlags::MS_REC);
+        let mount = mapped(&bundle, "/it", &["rbind", "ridmap"], range(0, 1000, 9), range(0, 1000, 9));
+        let report = bundle.report(&[mount], &[]);
+        for place in ["/it", "/it/below"] {
+            let optional = &report.mount_at(place).expect("a mount").optional;
+            assert!(matches!(optional.as_slice(), [field] if field.starts_with("master:")), "{optional:?}");
+        }
     });
 }
 

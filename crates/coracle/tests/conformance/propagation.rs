@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o09_what_the_host_mounts_arrives_in_a_slave(root),
     o27_the_root_is_what_rootfs_propagation_says(root),
     o27_rootfs_propagation_with_r_is_of_the_mounts_below_too(root),
+    o27_a_recursively_private_root_hears_of_nothing_but_what_was_asked_for(root),
     o27_a_shared_root_passes_mounts_on(root),
     o27_what_the_host_mounts_in_the_root_arrives_in_a_slave(root),
     o27_an_unbindable_root_cannot_be_bound(root),
@@ -121,7 +122,7 @@ fn of_shared_root(propagation: &str, mounts: &[serde_json::Value], action: &[&st
     super::harbour::tmpfs_at(&root.join("below"), MsFlags::empty());
     change(&root, MsFlags::MS_SHARED | MsFlags::MS_REC);
     std::fs::copy(bundle.path("rootfs/probe"), root.join("probe")).expect("a copy of the probe");
-    for folder in ["proc", "new", "a", "b"] {
+    for folder in ["proc", "dev", "new", "a", "b"] {
         std::fs::create_dir(root.join(folder)).expect("a directory");
     }
     let mut config = Bundle::config(mounts, action);
@@ -159,6 +160,21 @@ fn o27_rootfs_propagation_with_r_is_of_the_mounts_below_too() {
         }
         let report = of_shared_root("private", &[], &[]).0.report();
         assert_eq!(kind(&report, "/below"), "master", "without r, those below are as they were");
+    });
+}
+
+/// A mount's own option says how that one spreads; the others are as the root.
+fn o27_a_recursively_private_root_hears_of_nothing_but_what_was_asked_for() {
+    alone(|| {
+        let bundle = of_shared();
+        for (option, seen) in [("rslave", "master"), ("nodev", "")] {
+            let mut config = Bundle::config(&[bundle.bind("host", "/it", &["rbind", option])], &[]);
+            config["linux"]["rootfsPropagation"] = json!("rprivate");
+            let report = bundle.0.write(&config).report();
+            assert_eq!(kind(&report, "/"), "", "{option}");
+            assert_eq!(kind(&report, "/it"), seen, "{option}");
+            assert_eq!(kind(&report, "/it/below"), seen, "{option}");
+        }
     });
 }
 
