@@ -156,6 +156,10 @@ fn propagation(option: &str) -> Option<MsFlags> {
 fn datum(option: &str) -> Result<Datum, String> {
     let c_string = |text: &str| CString::new(text).map_err(|_| "has a NUL byte in it".to_owned());
     match option.split_once('=') {
+        // A label of SELinux has commas in it, and stands in quotes where mount(8) takes options apart: nobody does here.
+        Some((key, value)) if key.ends_with("context") => {
+            Ok((c_string(key)?, Some(c_string(value.trim_matches('"'))?)))
+        }
         Some((key, value)) => Ok((c_string(key)?, Some(c_string(value)?))),
         None => Ok((c_string(option)?, None)),
     }
