@@ -3,7 +3,6 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sched::unshare;
@@ -167,8 +166,7 @@ fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
         explain.step(&explain::MOUNTS, || mount_all(root, birth))?;
     }
     if !plan.devices.is_empty() {
-        let terminals = plan.mounts.iter().any(|mount| mount.destination == Path::new("/dev/pts"));
-        explain.step(&explain::DEVICES, || device::make(root, &plan.devices, by_bind, terminals))?;
+        explain.step(&explain::DEVICES, || device::make(root, &plan.devices, by_bind, &plan.mounts))?;
     }
     process::give_terminal(&plan.process, Some(root), &birth.channel, explain)?;
     if !plan.read_only.is_empty() {

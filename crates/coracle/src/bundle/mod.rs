@@ -122,8 +122,9 @@ fn inside(plan: &mut Plan, config: &Config, bundle: &Path) -> Result<()> {
     mount_label::label(&mut plan.mounts, config.linux.mount_label.as_deref().unwrap_or_default())?;
     idmap::idmaps(&mut plan.mounts, config, &plan.namespaces, &plan.mappings)?;
     plan.mounts.iter_mut().for_each(|mount| mount.begin_at(bundle));
-    if crate::device::are_wanted(&plan.mounts) {
-        plan.devices = device::devices(&config.linux.devices)?;
+    plan.devices = device::devices(&config.linux.devices)?;
+    if !crate::device::are_wanted(&plan.mounts) {
+        plan.devices.retain(|device| !device.path.starts_with("/dev"));
     }
     plan.masked = paths("/linux/maskedPaths", &config.linux.masked_paths)?;
     plan.read_only = paths("/linux/readonlyPaths", &config.linux.readonly_paths)?;

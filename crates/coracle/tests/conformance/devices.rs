@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o21_a_default_device_can_be_said_otherwise(root),
     o21_a_device_that_is_there_already_is_kept(root),
     o21_something_else_in_its_place_is_an_error(root),
+    o21_an_empty_file_in_its_place_is_an_error(root),
     o21_a_mount_of_something_else_in_its_place_is_an_error(userns),
     o21_two_devices_at_one_path_are_an_error(userns),
     o21_a_wrong_device_is_an_error(userns),
@@ -195,6 +196,20 @@ fn o21_something_else_in_its_place_is_an_error() {
     }
 }
 
+/// Also an empty file, on which the device could be mounted: somebody made it.
+fn o21_an_empty_file_in_its_place_is_an_error() {
+    let bundle = Bundle::new();
+    bundle.file("rootfs/dev/null", "");
+    bundle.must_fail(&Bundle::config(&[], &[]), "device /dev/null");
+    let mut left: Vec<_> = std::fs::read_dir(bundle.path("rootfs/dev"))
+        .expect("a folder")
+        .flatten()
+        .map(|e| e.file_name())
+        .collect();
+    left.retain(|name| !["fd", "stdin", "stdout", "stderr", "null"].contains(&&*name.to_string_lossy()));
+    assert!(left.is_empty(), "{left:?}");
+}
+
 type Other = (&'static str, fn(&Bundle));
 
 /// What is no character device 10:229.
@@ -215,10 +230,8 @@ fn o21_a_mount_of_something_else_in_its_place_is_an_error() {
     let bundle = Bundle::new();
     let bind = |source: &str| json!({ "destination": "/dev/null", "type": "none", "source": source, "options": ["bind"] });
     let file = bundle.path("host/file").display().to_string();
-    if nix::unistd::geteuid().is_root() {
-        let config = Bundle::config(&[tmpfs("/dev", &[]), bind(&file)], &[]);
-        bundle.must_fail(&config, "device /dev/null");
-    }
+    let config = Bundle::config(&[tmpfs("/dev", &[]), bind(&file)], &[]);
+    bundle.must_fail(&config, "device /dev/null");
     let report = bundle.report(&[tmpfs("/dev", &[]), bind("/dev/null")], &[]);
     assert_defaults(&report.devices.expect("a /dev"), "the host's");
 }
@@ -277,7 +290,14 @@ fn o21_no_other_device_is_there() {
 fn o21_a_bound_dev_is_left_as_it_is() {
     alone(|| {
         let bundle = Bundle::of_mounts(MsFlags::empty());
-        let report = bundle.report(&[bundle.bind("host", "/dev", &["rbind"])], &[]);
+        let devices = json!([
+            { "type": "c", "path": "/opt/x", "major": 10, "minor": 229 },
+            { "type": "c", "path": "/dev/x", "major": 10, "minor": 229 },
+        ]);
+        let config = with_devices(devices, &[bundle.bind("host", "/dev", &["rbind"])], &["stat", "/opt/x"]);
+        let report = bundle.0.write(&config).report();
+        let outside = &report.did.as_ref().expect("an action").files["/opt/x"];
+        assert_eq!((outside.major, outside.minor), (Some(10), Some(229)), "another place is no /dev");
         let seen: Vec<_> = report.devices.expect("a /dev").into_keys().collect();
         assert_eq!(seen, ["below", "file"]);
         let mut left: Vec<_> = std::fs::read_dir(bundle.path("host"))
