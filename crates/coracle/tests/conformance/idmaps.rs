@@ -9,21 +9,21 @@ use testkit::Test;
 use super::harbour::{Bundle, alone, change, tmpfs};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
-    o10_an_idmap_shows_files_with_other_owners(root),
-    o10_an_idmap_counts_in_a_user_namespace(root),
-    o10_what_is_made_through_an_idmap_has_the_inner_owner(root),
-    o10_two_mounts_of_one_source_have_mappings_of_their_own(root),
-    o10_an_id_that_is_not_mapped_is_nobodys(root),
-    o10_idmap_is_of_one_mount_and_ridmap_of_all(root),
-    o10_mappings_need_no_option(root),
-    o10_an_idmap_without_mappings_is_the_user_namespaces(root),
-    o10_an_idmap_goes_with_other_options(root),
-    o10_an_idmap_is_no_peer_of_the_hosts_mount(root),
+    o10_an_idmap_shows_files_with_other_owners(root, idmap),
+    o10_an_idmap_counts_in_a_user_namespace(root, idmap),
+    o10_what_is_made_through_an_idmap_has_the_inner_owner(root, idmap),
+    o10_two_mounts_of_one_source_have_mappings_of_their_own(root, idmap),
+    o10_an_id_that_is_not_mapped_is_nobodys(root, idmap),
+    o10_idmap_is_of_one_mount_and_ridmap_of_all(root, idmap),
+    o10_mappings_need_no_option(root, idmap),
+    o10_an_idmap_without_mappings_is_the_user_namespaces(root, idmap),
+    o10_an_idmap_goes_with_other_options(root, idmap),
+    o10_an_idmap_is_no_peer_of_the_hosts_mount(root, idmap),
     o10_an_idmap_without_any_mappings_is_an_error(root),
     o10_both_mappings_must_be_given(root),
     o10_a_wrong_range_is_an_error(root),
     o10_an_idmap_of_no_bind_is_an_error(root),
-    o10_an_ordinary_user_is_told_that_it_takes_privileges(userns),
+    o10_an_ordinary_user_is_told_that_it_takes_privileges(userns, idmap),
 };
 
 /// So many ids from `inside` on are those from `outside` on.
