@@ -149,7 +149,7 @@ fn populate(
 ) -> Result<Init> {
     let dir = &locked.dir;
     let start = if manner.at_once { None } else { Some(UnixListener::from(locked.listen()?)) };
-    let sources = sources(plan)?;
+    let sources = sources(plan, explain)?;
     // In this order what init keeps is in a row: it closes all else by few calls.
     let birthplace = state.cgroup.birthplace()?;
     let (ours, theirs) = channel::pair()?;
@@ -191,12 +191,17 @@ fn populate(
 
 /// Opens the sources of bind mounts that init could not open. Without privileges, all is up to init, which is root in its
 /// user namespace.
-fn sources(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
+fn sources(plan: &Plan, explain: &Explain) -> Result<Vec<Option<OwnedFd>>> {
     let binds = plan.mounts.iter().any(|mount| matches!(mount.what, mount::What::Bind { .. }));
     if !binds || !mapping::is_privileged() {
         return Ok(Vec::new());
     }
-    mount::open_sources(&plan.mounts, plan.namespaces.own().any(|kind| kind == Kind::User))
+    let user_namespace = plan.namespaces.own().any(|kind| kind == Kind::User);
+    let open = || mount::open_sources(&plan.mounts, user_namespace, plan.namespaces.joins(Kind::User));
+    if plan.mounts.iter().any(|mount| mount.idmap.is_some()) {
+        return explain.step(&explain::OWNERS, open);
+    }
+    open()
 }
 
 /// Does for init what only we can do from outside, and says so.

@@ -91,18 +91,24 @@ pub fn are_wanted(mounts: &[Mount]) -> bool {
 
 /// Makes the nodes and the default links below `root`. With `by_bind`, as in a user namespace, where nobody may make
 /// nodes, and where the kernel refuses: by mounting the host's node of the same path, on an empty file. A node that is there
-/// already and is the same is kept. `terminals`: the container has terminals of its own, at /dev/pts.
+/// already and is the same is kept. `mounts` are those that the container has by
+/// then: with terminals of its own, at /dev/pts, it has their ptmx; where /dev is not ours to fill ([`are_wanted`]), there are
+/// no links, and none of `devices` may be in it.
 ///
 /// All is done below a descriptor of the directory, resolved inside `root`: the root filesystem's /dev may be a symlink
 /// (CVE-2026-41579).
 ///
 /// # Errors
 /// Those of mknodat(2); `EEXIST` where something else is in the place.
-pub fn make(root: BorrowedFd<'_>, devices: &[Device], by_bind: bool, terminals: bool) -> Result<()> {
-    // Most devices are in /dev, and the links are: it is opened once.
-    let dev = directory(root, Path::new("/dev"))?;
-    make_links(dev.as_fd(), terminals)?;
-    let mut last = Some((Path::new("/dev"), dev));
+pub fn make(root: BorrowedFd<'_>, devices: &[Device], by_bind: bool, mounts: &[Mount]) -> Result<()> {
+    let mut last = None;
+    if are_wanted(mounts) {
+        // Most devices are in /dev, and the links are: it is opened once.
+        let dev = directory(root, Path::new("/dev"))?;
+        let terminals = mounts.iter().any(|mount| mount.destination == Path::new("/dev/pts"));
+        make_links(dev.as_fd(), terminals)?;
+        last = Some((Path::new("/dev"), dev));
+    }
     for device in devices {
         let parent = device.path.parent().unwrap_or(Path::new("/"));
         let name = device.path.file_name().ok_or_else(|| device.refused("its path")(Errno::EINVAL))?;
@@ -113,7 +119,10 @@ pub fn make(root: BorrowedFd<'_>, devices: &[Device], by_bind: bool, terminals: 
         // A fifo takes no privilege, and the host's would be a way to the host.
         let may_bind = device.kind != Kind::Fifo;
         match by_bind && may_bind {
-            true => bind_node(directory.as_fd(), name, device)?,
+            true => {
+                may_be_covered(directory.as_fd(), name, device)?;
+                bind_node(directory.as_fd(), name, device)?;
+            }
             false => match make_node(directory.as_fd(), name, device) {
                 Err(error) if may_bind && is_for_binding(directory.as_fd(), name, &error) => {
                     bind_node(directory.as_fd(), name, device)?;
@@ -131,15 +140,36 @@ pub fn make(root: BorrowedFd<'_>, devices: &[Device], by_bind: bool, terminals: 
 /// before this one met that as well, and has left the empty file that it mounted its node on. In a user namespace the kernel
 /// looks at the name first: it says `EEXIST`, and not `EPERM`.
 fn is_for_binding(directory: BorrowedFd<'_>, name: &OsStr, error: &Error) -> bool {
-    let is_empty_file =
-        |found: FileStat| found.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits() && found.st_size == 0;
+    let found = || fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW);
     match error.errno() {
         Some(Errno::EPERM) => true,
-        Some(Errno::EEXIST) => {
-            fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(is_empty_file)
-        }
+        Some(Errno::EEXIST) => found().is_ok_and(|found| is_empty_file(&found)) && !is_for_making(directory),
         _ => false,
     }
+}
+
+fn is_empty_file(found: &FileStat) -> bool {
+    found.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits() && found.st_size == 0
+}
+
+/// Checks that what is at the place of `device`, if anything, is the device, or an empty file to mount it on.
+///
+/// # Errors
+/// `EEXIST` for something else.
+fn may_be_covered(directory: BorrowedFd<'_>, name: &OsStr, device: &Device) -> Result<()> {
+    match fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(found) if !is_empty_file(&found) => must_be(directory, name, device),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a node can be made in `directory`: then an empty file in a node's place is none of ours, and whoever put it there
+/// must hear of it. Only trying tells.
+fn is_for_making(directory: BorrowedFd<'_>) -> bool {
+    const TRIAL: &str = ".coracle-device";
+    let made = mknodat(directory, TRIAL, SFlag::S_IFCHR, Mode::empty(), makedev(1, 3)).is_ok();
+    // It is there only where it was made.
+    made && unlinkat(directory, TRIAL, UnlinkatFlags::NoRemoveDir).is_ok()
 }
 
 /// A directory of the root filesystem, made where it is missing.

@@ -42,6 +42,9 @@ steps! {
     CGROUP: "make the control group and set its limits",
         "limits are set before the first process is in: there is no moment without them",
         "mkdir, openat, write (bpf)", "libcontainer/cgroups/fs, Apply and Set";
+    OWNERS: "give mounts other owners of their files",
+        "only who owns a file system may say whose its files are; the mapping is a user namespace's, made for it",
+        "open_tree, mount_setattr (clone3, openat, write)", "libcontainer/mount_linux.go, mountFd";
     CLONE: "give birth to init",
         "one clone3 makes a process that is born inside its new namespaces",
         "clone3", "libcontainer/nsenter/nsexec.c, three stages of clone and unshare";

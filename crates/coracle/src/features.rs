@@ -74,7 +74,7 @@ pub fn json() -> String {
             apparmor: off(),
             selinux: off(),
             intel_rdt: off(),
-            mount_extensions: MountExtensions { idmap: off() },
+            mount_extensions: MountExtensions { idmap: Enabled { enabled: true } },
             net_devices: Enabled { enabled: true },
         },
         annotations: Annotations { version: env!("CARGO_PKG_VERSION") },

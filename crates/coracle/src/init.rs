@@ -3,7 +3,6 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sched::unshare;
@@ -159,6 +158,14 @@ fn set_up(birth: &mut Birth<'_>) -> Result<CString> {
 fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
     let (plan, explain) = (birth.plan, birth.explain);
     let by_bind = plan.namespaces.own().any(|kind| kind == Kind::User);
+    // Before there are mounts that say otherwise.
+    let (early, late) = wish.propagation.map_or((None, None), |kind| match rootfs::comes_first(kind) {
+        true => (Some(kind), None),
+        false => (None, Some(kind)),
+    });
+    if let Some(propagation) = early {
+        explain.step(&explain::ROOT_PROPAGATION, || rootfs::set_propagation(propagation))?;
+    }
     let directory = rootfs::open_directory(&wish.path)?;
     let mounted = explain.step(&explain::BIND, || rootfs::bind(directory.as_fd()))?;
     drop(directory);
@@ -167,8 +174,7 @@ fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
         explain.step(&explain::MOUNTS, || mount_all(root, birth))?;
     }
     if !plan.devices.is_empty() {
-        let terminals = plan.mounts.iter().any(|mount| mount.destination == Path::new("/dev/pts"));
-        explain.step(&explain::DEVICES, || device::make(root, &plan.devices, by_bind, terminals))?;
+        explain.step(&explain::DEVICES, || device::make(root, &plan.devices, by_bind, &plan.mounts))?;
     }
     process::give_terminal(&plan.process, Some(root), &birth.channel, explain)?;
     if !plan.read_only.is_empty() {
@@ -187,7 +193,7 @@ fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
     } else {
         explain.step(&explain::PIVOT, || rootfs::pivot_root(root))?;
     }
-    if let Some(propagation) = wish.propagation {
+    if let Some(propagation) = late {
         explain.step(&explain::ROOT_PROPAGATION, || rootfs::set_propagation(propagation))?;
     }
     // Now, for a working directory may not lead through it.

@@ -111,8 +111,14 @@ pub fn make_read_only(root: BorrowedFd<'_>) -> Result<()> {
     crate::mount::make_read_only(root, false).map_err(Error::refused("mount_setattr of the root filesystem"))
 }
 
-/// Says how mounts spread from and to the container's root, as [`Rootfs::propagation`]. After [`pivot_root`]: a shared
-/// mount can't be pivoted to.
+/// Whether a propagation is to be set before the container's mounts are made. That none of them is to hear of the host
+/// (`rprivate`) is about what they come from; set afterwards it would undo what a mount's own options say.
+pub fn comes_first(propagation: MsFlags) -> bool {
+    propagation == MsFlags::MS_PRIVATE | MsFlags::MS_REC
+}
+
+/// Says how mounts spread from and to the root that we have, as [`Rootfs::propagation`]. After [`pivot_root`], but for one
+/// that [`comes_first`]: a shared mount can't be pivoted to.
 ///
 /// # Errors
 /// Those of mount(2).

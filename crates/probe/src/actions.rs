@@ -92,6 +92,28 @@ pub(crate) fn mkdir(path: &Path) -> Did {
     told("mkdir", fs::create_dir(path).step("mkdir").map(|()| Did::default()))
 }
 
+/// Tells the names in a directory, one a line, sorted.
+pub(crate) fn list(path: &Path) -> Did {
+    let names = fs::read_dir(path).step("opendir").and_then(|all| {
+        let name = |entry: std::io::Result<fs::DirEntry>| {
+            entry.map(|entry| entry.file_name().to_string_lossy().into_owned())
+        };
+        all.map(name).collect::<std::io::Result<Vec<_>>>().step("readdir")
+    });
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names.join("\n")
+    };
+    told("list", names.map(|names| Did { detail: Some(sorted(names)), ..Did::default() }))
+}
+
+/// Mounts a file or directory, with all mounts below it, at a second place.
+pub(crate) fn bind(source: &Path, target: &Path) -> Did {
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+    let mounted = nix::mount::mount(Some(source), target, None::<&str>, flags, None::<&str>);
+    told("bind", mounted.step("mount").map(|()| Did::default()))
+}
+
 /// Mounts a file system that needs no device; its source bears its type's name.
 pub(crate) fn mount(fstype: &str, target: &Path) -> Did {
     let mounted = nix::mount::mount(Some(fstype), target, Some(fstype), MsFlags::empty(), None::<&str>);

@@ -22,6 +22,9 @@ Reports the world it sees as one line of JSON. With an action it does one thing 
   write PATH TEXT     make or overwrite a file
   open PATH           open a file and tell how it begins
   mkdir PATH          make a directory
+  list PATH           tell what is in a directory
+  stat PATH...        tell of files, of what is there; symbolic links are told of, not followed
+  bind SOURCE TARGET  mount a file or directory, with all mounts below it, at a second place
   mount TYPE TARGET   mount a file system
   fork N              have N children at once
   alloc MB            write to that many megabytes of memory
@@ -44,6 +47,9 @@ pub(crate) enum Command {
     Write(PathBuf, OsString),
     Open(PathBuf),
     Mkdir(PathBuf),
+    List(PathBuf),
+    Stat(Vec<PathBuf>),
+    Bind(PathBuf, PathBuf),
     Mount(String, PathBuf),
     Fork(u64),
     Alloc(usize),
@@ -69,6 +75,9 @@ impl Command {
             ("write", [path, text]) => Command::Write(path.into(), text.clone()),
             ("open", [path]) => Command::Open(path.into()),
             ("mkdir", [path]) => Command::Mkdir(path.into()),
+            ("list", [path]) => Command::List(path.into()),
+            ("stat", paths @ [_, ..]) => Command::Stat(paths.iter().map(PathBuf::from).collect()),
+            ("bind", [source, target]) => Command::Bind(source.into(), target.into()),
             ("mount", [fstype, target]) => Command::Mount(parse(fstype)?, target.into()),
             ("fork", [count]) => Command::Fork(parse(count)?),
             ("alloc", [megabytes]) => Command::Alloc(parse(megabytes)?),

@@ -114,6 +114,9 @@ pub struct Did {
     /// megabytes that were written to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<i64>,
+    /// `stat`: what is there, by path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, Device>,
     /// `orphan`: whether PID 1 reaped it within two seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reaped: Option<bool>,
@@ -180,7 +183,7 @@ pub struct Cgroup {
     pub path: String,
 }
 
-/// An entry of `/dev`.
+/// A file: an entry of `/dev`, or another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
     /// What it is.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
 
 use caps::CapSet;
 use nix::ifaddrs::getifaddrs;
@@ -246,12 +247,22 @@ fn devices() -> Option<BTreeMap<String, Device>> {
     let list = fs::read_dir("/dev").ok()?;
     let named = |entry: fs::DirEntry| {
         let meta = entry.metadata().ok()?;
-        Some((entry.file_name().to_string_lossy().into_owned(), device(&entry, &meta)))
+        Some((entry.file_name().to_string_lossy().into_owned(), device(&entry.path(), &meta)))
     };
     Some(list.filter_map(|entry| named(entry.ok()?)).collect())
 }
 
-fn device(entry: &fs::DirEntry, meta: &fs::Metadata) -> Device {
+/// Tells of those of `paths` that are there.
+pub(crate) fn stat(paths: &[PathBuf]) -> Did {
+    let found = |path: &PathBuf| {
+        let meta = fs::symlink_metadata(path).ok()?;
+        Some((path.to_string_lossy().into_owned(), device(path, &meta)))
+    };
+    let files = paths.iter().filter_map(found).collect();
+    Did { action: "stat".into(), ok: true, files, ..Did::default() }
+}
+
+fn device(path: &Path, meta: &fs::Metadata) -> Device {
     let kind = match meta.file_type() {
         kind if kind.is_char_device() => Kind::Char,
         kind if kind.is_block_device() => Kind::Block,
@@ -269,7 +280,7 @@ fn device(entry: &fs::DirEntry, meta: &fs::Metadata) -> Device {
         mode: meta.mode() & 0o7777,
         uid: meta.uid(),
         gid: meta.gid(),
-        target: fs::read_link(entry.path()).ok().map(|path| path.to_string_lossy().into_owned()),
+        target: fs::read_link(path).ok().map(|path| path.to_string_lossy().into_owned()),
     }
 }
 

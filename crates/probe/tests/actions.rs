@@ -52,6 +52,8 @@ tests! {
     orphan_is_reaped_by_an_init_and_not_by_a_probe_that_is_pid_1 needs(first),
     write_and_open_a_file,
     mkdir_makes_one_and_refuses_the_second,
+    list_and_stat_tell_what_is_there,
+    bind_shows_in_the_report needs(mounts),
     mount_shows_in_the_report needs(mounts),
     mount_is_refused_without_the_capability needs(unmapped),
     fork_has_its_children_at_once_and_leaves_none,
@@ -138,6 +140,28 @@ fn mkdir_makes_one_and_refuses_the_second() {
     assert!(did(&["mkdir", path.to_str().unwrap()]).ok);
     assert!(path.is_dir());
     assert_eq!(refused(&did(&["mkdir", path.to_str().unwrap()])), (false, "EEXIST"));
+}
+
+fn list_and_stat_tell_what_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("b"), "").unwrap();
+    std::os::unix::fs::symlink("b", path("a")).unwrap();
+    assert_eq!(did(&["list", &path("")]).detail.as_deref(), Some("a\nb"));
+    assert_eq!(refused(&did(&["list", &path("c")])), (false, "ENOENT"));
+    let files = did(&["stat", &path("a"), &path("b"), &path("c")]).files;
+    assert_eq!(files[&path("a")].target.as_deref(), Some("b"));
+    assert_eq!((files[&path("b")].kind, files.len()), (probe::Kind::File, 2));
+}
+
+fn bind_shows_in_the_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().canonicalize().unwrap();
+    let target = target.to_str().unwrap();
+    let mut command = unshare(MOUNTS);
+    let report = report(command.args([PROBE, "bind", "/proc", target]).assert().success());
+    assert!(report.did.as_ref().unwrap().ok, "{:?}", report.did);
+    assert_eq!(report.mount_at(target).expect("it is in mountinfo").fstype, "proc");
 }
 
 fn mount_shows_in_the_report() {

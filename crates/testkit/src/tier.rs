@@ -51,6 +51,7 @@ fn ask(name: &str) -> Result<(), Missing> {
         "veth" => veth(),
         "engine" => engine(),
         "vm" => vm(),
+        "idmap" => idmap(),
         "busybox" => busybox(),
         "runc" | "crun" => other_runtime(name),
         other => panic!("{other} is no tier"),
@@ -174,6 +175,20 @@ pub fn vm() -> Result<(), Missing> {
             why,
             "set CORACLE_VM to a command that runs one in such a machine",
         )
+    })
+}
+
+/// A kernel that shows the files of a tmpfs with other owners.
+///
+/// # Errors
+/// What is missing.
+pub fn idmap() -> Result<(), Missing> {
+    let known = nix::sys::utsname::uname().ok();
+    let release = known.map(|known| known.release().to_string_lossy().into_owned()).unwrap_or_default();
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    (version >= (6, 3)).then_some(()).ok_or_else(|| {
+        missing("id-mapped mounts of a tmpfs", format!("this is Linux {release}"), "use Linux 6.3 or later")
     })
 }
 

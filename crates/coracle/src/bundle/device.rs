@@ -6,6 +6,7 @@ use super::wrong;
 use crate::config;
 use crate::device::{self, Device, Kind};
 use crate::error::Result;
+use crate::path::clean;
 
 /// The nodes that `listed` asks for, and those that every container has where `listed` has none of that path.
 ///
@@ -42,6 +43,18 @@ fn device(found: &config::Device, pointer: &str) -> Result<Device> {
     if !path.is_absolute() || found.path.contains('\0') {
         return Err(wrong(format!("{pointer}/path"), format!("{path:?} must be an absolute path")));
     }
+    // Without the slashes and dots that would make two of one path.
+    let path = clean(path);
+    if path == Path::new("/") {
+        return Err(wrong(
+            format!("{pointer}/path"),
+            "is the root filesystem: it must be a file's place in it",
+        ));
+    }
+    // What engines write leaves out a minor number of 0, as that of /dev/tty.
+    if kind != Kind::Fifo && found.major.is_none() {
+        return Err(wrong(format!("{pointer}/major"), "is missing: only a fifo has none"));
+    }
     // dev_t of the kernel: 12 bits and 20.
     let number = |name: &str, value: Option<i64>, bits: u32| match u32::try_from(value.unwrap_or(0)) {
         _ if kind == Kind::Fifo => Ok(0),
@@ -56,8 +69,7 @@ fn device(found: &config::Device, pointer: &str) -> Result<Device> {
         return Err(wrong(format!("{pointer}/major"), "major and minor are missing: 0:0 is no device"));
     }
     Ok(Device {
-        // Without the slashes and dots that would make two of one path.
-        path: path.components().collect(),
+        path,
         kind,
         major,
         minor,

@@ -41,6 +41,18 @@ pub(super) fn mappings(linux: &Linux, namespaces: &Namespaces, explain: &Explain
 /// # Errors
 /// At `pointer` for no ranges, an empty range, one that goes beyond the last id, two that overlap.
 pub fn ranges(pointer: &str, listed: &[IdMapping]) -> Result<Vec<Range>> {
+    let ranges = some(pointer, listed)?;
+    match ranges.is_empty() {
+        false => Ok(ranges),
+        true => Err(wrong(pointer, "is missing or empty: a new user namespace knows nobody without it")),
+    }
+}
+
+/// As [`ranges`], and there may be none.
+///
+/// # Errors
+/// At `pointer` for an empty range, one that goes beyond the last id, two that overlap.
+pub(super) fn some(pointer: &str, listed: &[IdMapping]) -> Result<Vec<Range>> {
     let mut ranges: Vec<Range> = Vec::new();
     for (n, found) in listed.iter().enumerate() {
         let at = |problem: &str| Err(wrong(format!("{pointer}/{n}"), problem));
@@ -57,10 +69,7 @@ pub fn ranges(pointer: &str, listed: &[IdMapping]) -> Result<Vec<Range>> {
         }
         ranges.push(range);
     }
-    match ranges.is_empty() {
-        false => Ok(ranges),
-        true => Err(wrong(pointer, "is missing or empty: a new user namespace knows nobody without it")),
-    }
+    Ok(ranges)
 }
 
 /// Checks that the process is somebody in its new user namespace.

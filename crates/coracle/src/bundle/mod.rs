@@ -8,7 +8,9 @@ pub mod blame;
 pub mod cgroup;
 pub mod device;
 pub mod file;
+pub mod idmap;
 pub mod mapping;
+pub mod mount_label;
 pub mod namespace;
 pub mod network;
 pub mod parse;
@@ -121,9 +123,12 @@ fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<
 /// Adds what is mounted, made and covered inside of the root filesystem.
 fn inside(plan: &mut Plan, config: &Config, bundle: &Path) -> Result<()> {
     plan.mounts = mounts(config)?;
+    mount_label::label(&mut plan.mounts, config.linux.mount_label.as_deref().unwrap_or_default())?;
+    idmap::idmaps(&mut plan.mounts, config, &plan.namespaces, &plan.mappings)?;
     plan.mounts.iter_mut().for_each(|mount| mount.begin_at(bundle));
-    if crate::device::are_wanted(&plan.mounts) {
-        plan.devices = device::devices(&config.linux.devices)?;
+    plan.devices = device::devices(&config.linux.devices)?;
+    if !crate::device::are_wanted(&plan.mounts) {
+        plan.devices.retain(|device| !device.path.starts_with("/dev"));
     }
     plan.masked = paths("/linux/maskedPaths", &config.linux.masked_paths)?;
     plan.read_only = paths("/linux/readonlyPaths", &config.linux.readonly_paths)?;
@@ -139,6 +144,7 @@ fn tell_of_what_is_skipped(config: &Config, explain: &Explain) {
         ("/linux/devices", !linux.devices.is_empty()),
         ("/linux/maskedPaths", !linux.masked_paths.is_empty()),
         ("/linux/readonlyPaths", !linux.readonly_paths.is_empty()),
+        ("/linux/mountLabel", linux.mount_label.as_ref().is_some_and(|label| !label.is_empty())),
         ("/linux/rootfsPropagation", linux.rootfs_propagation.is_some()),
     ]
     .into_iter()

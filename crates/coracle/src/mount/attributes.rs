@@ -53,11 +53,12 @@ impl Attributes {
 
     /// Changes the mount whose root is `mount`, attached or not; with `recursive` all below it as well.
     ///
-    /// In a user namespace, attributes of mounts that came from outside are locked. To clear such a one is no error:
-    /// it stays, which is the stricter side. So does what the host said of access times.
+    /// In a user namespace, attributes of mounts that came from outside are locked. What the host said of access times
+    /// stays then, without an error; who asks to take off another one must hear that it cannot be had.
     ///
     /// # Errors
-    /// `ENOSYS` before Linux 5.12, `EINVAL` where `mount` is not the root of a mount.
+    /// `EPERM` for a locked attribute that is to be cleared, `ENOSYS` before Linux 5.12, `EINVAL` where `mount` is not the
+    /// root of a mount.
     pub(super) fn apply(self, mount: BorrowedFd<'_>, recursive: bool) -> nix::Result<()> {
         if self.is_empty() {
             return Ok(());
@@ -83,8 +84,14 @@ impl Attributes {
     }
 
     /// What is left where everything that the mount has now must stay.
+    ///
+    /// # Errors
+    /// `EPERM` where something else than the ways of keeping access times would be left out.
     fn without_locked(self, mount: BorrowedFd<'_>) -> nix::Result<Attributes> {
         let now = now(mount)?;
+        if self.clear & now & LOW != 0 {
+            return Err(Errno::EPERM);
+        }
         let kept = Attributes { set: self.set, clear: self.clear & !now };
         Ok(if (self.set | self.clear) & ATIME != 0 { kept.without(ATIME) } else { kept })
     }

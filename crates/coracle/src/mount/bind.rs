@@ -9,7 +9,7 @@ use nix::mount::MsFlags;
 use nix::sys::stat::{SFlag, fstat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
-use super::{Mount, Options, What, attributes, target};
+use super::{Mount, Options, What, attributes, idmap, target};
 use crate::error::{Error, Result};
 use crate::path::{self, Last};
 use crate::sys;
@@ -37,27 +37,43 @@ pub(super) fn open(mount: &Mount, source: &Path, recursive: bool) -> Result<Owne
 }
 
 /// Opens, before the container's birth, the sources that init could not open as it must. In a user namespace these are
-/// all: its root may have no way to them. And everywhere those of binds that are shared: what is mounted on them
-/// inside is to arrive on the host, and init's own view of the host has been cut off from that. The descriptors are
-/// mounts that hang nowhere, the caller's; `None` for every other mount.
+/// all: its root may have no way to them. And everywhere
+///
+/// - those of binds that are shared, or slaves: what is mounted on them inside is to arrive on the host, or the other way
+///   round, and init's own view of the host has been cut off from that;
+/// - those that show other owners of their files: that takes the privilege over the file system.
+///
+/// The descriptors are mounts that hang nowhere, the caller's; `None` for every other mount.
+///
+/// `joined` is the user namespace that the container joins.
 ///
 /// # Errors
-/// Those of open_tree(2) and mount_setattr(2).
-pub fn open_sources(mounts: &[Mount], user_namespace: bool) -> Result<Vec<Option<OwnedFd>>> {
-    mounts.iter().map(|mount| open_source(mount, user_namespace)).collect()
+/// Those of open_tree(2) and mount_setattr(2), and of making a user namespace.
+pub fn open_sources(
+    mounts: &[Mount],
+    user_namespace: bool,
+    joined: Option<BorrowedFd<'_>>,
+) -> Result<Vec<Option<OwnedFd>>> {
+    let mut known = idmap::Known::new(joined);
+    mounts.iter().map(|mount| open_source(mount, user_namespace, &mut known)).collect()
 }
 
-fn open_source(mount: &Mount, user_namespace: bool) -> Result<Option<OwnedFd>> {
+fn open_source(mount: &Mount, user_namespace: bool, known: &mut idmap::Known<'_>) -> Result<Option<OwnedFd>> {
     let What::Bind { source, recursive } = &mount.what else { return Ok(None) };
-    let shared = mount.options.propagation.iter().any(|flags| flags.contains(MsFlags::MS_SHARED));
-    if !user_namespace && !shared {
+    let is = |kind| mount.options.propagation.iter().any(|flags| flags.contains(kind));
+    let (shared, slave) = (is(MsFlags::MS_SHARED), is(MsFlags::MS_SLAVE));
+    if !user_namespace && !shared && !slave && mount.idmap.is_none() {
         return Ok(None);
     }
     let copy = open(mount, source, *recursive)?;
-    // The copy of a shared mount is its peer: what a user namespace's root mounts there must not reach the host.
-    if user_namespace {
+    // The copy of a shared mount is its peer, and so is everything below. What is mounted there must not reach the host
+    // where nobody asked for it, and never that of a user namespace's root.
+    if user_namespace || !shared {
         sys::mount_setattr(copy.as_fd(), true, 0, 0, MsFlags::MS_SLAVE.bits())
             .map_err(mount.refused("mount_setattr of the source"))?;
+    }
+    if let Some(idmap) = &mount.idmap {
+        idmap::apply(mount, copy.as_fd(), idmap, known)?;
     }
     Ok(Some(copy))
 }
@@ -88,7 +104,11 @@ fn not_attached(mount: &Mount, errno: Errno) -> Error {
         .with_cure(Errno::EINVAL, "one of source and destination is a directory, the other is not")
         .with_cure(Errno::ENOTDIR, "one of source and destination is a directory, the other is not")
         .with_cure(Errno::ENOSYS, "options for all mounts below (rro and the like) need Linux 5.12")
-        .with_cure(Errno::EPERM, "in a user namespace, locked attributes of mounts below cannot be taken off")
+        .with_cure(
+            Errno::EPERM,
+            "what the host's mount has of ro, nosuid, nodev and noexec is locked in a user namespace: \
+             leave out the option that takes it off",
+        )
 }
 
 /// What is to be at the place of `mount`, so that `source` can be mounted on it.

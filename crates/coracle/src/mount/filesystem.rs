@@ -99,8 +99,9 @@ fn by_path(
         data.extend_from_slice(if data.is_empty() { b"" } else { b"," });
         data.extend_from_slice(key.as_bytes());
         if let Some(value) = value {
-            data.extend_from_slice(b"=");
-            data.extend_from_slice(value.as_bytes());
+            // The commas of a label end no option.
+            let quote = if key.as_bytes().ends_with(b"context") { b"\"".as_slice() } else { b"" };
+            data.extend([b"=", quote, value.as_bytes(), quote].concat());
         }
     }
     let place = format!("/proc/self/fd/{}", target.as_raw_fd());

@@ -46,6 +46,9 @@ impl Mount {
             spec.options.insert(0, "rbind".into());
         }
         let mut mount = Mount::from_spec(&spec).map_err(|found| wrong(sentence(&found)))?;
+        if mount.options.idmap.is_some() {
+            return Err(wrong("idmap needs mappings, and these a config.json has: use run".to_owned()));
+        }
         mount.begin_at(directory);
         Ok(mount)
     }

@@ -6,6 +6,7 @@ mod cgroup;
 mod copy_up;
 mod filesystem;
 mod flag;
+mod idmap;
 mod options;
 mod remount;
 mod target;
@@ -24,6 +25,7 @@ use crate::path;
 
 pub use attributes::{Attributes, make_read_only};
 pub use bind::open_sources;
+pub use idmap::IdMap;
 pub use options::{Datum, Options, known as known_options};
 pub use remount::finish;
 
@@ -36,6 +38,8 @@ pub struct Mount {
     pub what: What,
     /// How.
     pub options: Options,
+    /// Whose the files are that are seen through it; `None`: whose they are.
+    pub idmap: Option<IdMap>,
 }
 
 /// What is mounted.
@@ -88,7 +92,7 @@ pub struct World<'a> {
 }
 
 impl Mount {
-    /// Reads an entry of `/mounts` (runtime-spec, config.md, "Mounts").
+    /// Reads an entry of `/mounts` (runtime-spec, config.md, "Mounts"), but for its mappings, which need the container's.
     ///
     /// # Errors
     /// What can be found wrong without looking at the machine.
@@ -100,16 +104,9 @@ impl Mount {
         if spec.destination.contains('\0') {
             return Err(Wrong::at("/destination", "has a NUL byte in it"));
         }
-        for (pointer, mappings) in
-            [("/uidMappings", &spec.uid_mappings), ("/gidMappings", &spec.gid_mappings)]
-        {
-            if !mappings.is_empty() {
-                return Err(Wrong::at(pointer, "this version does not do this"));
-            }
-        }
         let options = Options::parse(&spec.options)?;
         let what = what(spec, &options)?;
-        let mount = Mount { destination, what, options };
+        let mount = Mount { destination, what, options, idmap: None };
         target::check(&mount)?;
         Ok(mount)
     }
@@ -183,7 +180,8 @@ pub fn attach(root: BorrowedFd<'_>, mount: &Mount, world: World<'_>) -> Result<(
 /// Those of the mount calls.
 pub fn attach_opened(root: BorrowedFd<'_>, mount: &Mount, opened: OwnedFd, world: World<'_>) -> Result<()> {
     let copy = match &mount.what {
-        What::Bind { source, recursive } if world.user_namespace => {
+        // What has been given another mapping, no root of a user namespace could have opened.
+        What::Bind { source, recursive } if world.user_namespace && mount.idmap.is_none() => {
             match bind::open(mount, source, *recursive) {
                 Err(error) if error.errno() == Some(Errno::EACCES) => opened,
                 own => own?,

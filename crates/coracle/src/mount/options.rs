@@ -85,6 +85,9 @@ pub struct Options {
     pub bind: Option<bool>,
     /// Whether what is mounted there already is to be changed.
     pub remount: bool,
+    /// Whether owners of files are mapped (`idmap`); `Some(true)`: in all mounts below as well (`ridmap`). Whose they are,
+    /// [`Mount::idmap`](super::Mount::idmap) says.
+    pub idmap: Option<bool>,
     /// Whether a tmpfs begins with what is in the directory that it covers.
     pub copy_up: bool,
 }
@@ -118,7 +121,8 @@ impl Options {
                 "rbind" => self.bind = Some(true),
                 "remount" => self.remount = true,
                 "tmpcopyup" => self.copy_up = true,
-                "idmap" | "ridmap" => return Err(format!("{option:?}: this version does not do this")),
+                "idmap" => self.idmap = Some(false),
+                "ridmap" => self.idmap = Some(true),
                 _ if NOTHING.contains(&option) => {}
                 _ => self.data.push(datum(option)?),
             }
@@ -152,6 +156,10 @@ fn propagation(option: &str) -> Option<MsFlags> {
 fn datum(option: &str) -> Result<Datum, String> {
     let c_string = |text: &str| CString::new(text).map_err(|_| "has a NUL byte in it".to_owned());
     match option.split_once('=') {
+        // A label of SELinux has commas in it, and stands in quotes where mount(8) takes options apart: nobody does here.
+        Some((key, value)) if key.ends_with("context") => {
+            Ok((c_string(key)?, Some(c_string(value.trim_matches('"'))?)))
+        }
         Some((key, value)) => Ok((c_string(key)?, Some(c_string(value)?))),
         None => Ok((c_string(option)?, None)),
     }

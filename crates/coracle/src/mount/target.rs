@@ -81,7 +81,10 @@ pub(super) fn find(root: BorrowedFd<'_>, mount: &Mount, last: impl Fn() -> Resul
         other => {
             return other.map_err(|error| {
                 error
-                    .with_cure(Errno::ELOOP, "a symlink is on the way: proc and sysfs need a real directory")
+                    .with_cure(
+                        Errno::ELOOP,
+                        "a symlink is on the way, and proc and sysfs must be mounted on ordinary directory",
+                    )
                     .with_cure(Errno::EROFS, UNMADE)
             });
         }

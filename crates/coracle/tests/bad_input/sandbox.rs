@@ -14,7 +14,7 @@ pub(crate) fn each_wrong_mount_of_a_sandbox_is_told() {
         ("type=tmpfs,dst=/x,target=/y", &["target is there twice"]),
         ("type=tmpfs,destination=/proc/sys", &["destination is inside of /proc"]),
         ("type=tmpfs,destination=/proc", &["type on /proc, must be proc"]),
-        ("type=tmpfs,destination=/x,idmap", &["\"idmap\": this version does not do this"]),
+        ("type=tmpfs,destination=/x,idmap", &["idmap needs mappings"]),
         ("type=tmpfs,destination=/x,bad=1", &["mount /x: option bad=1", "Unknown parameter 'bad'"]),
         ("type=bind,source=nowhere,destination=/x", &["/nowhere: no such file or directory (ENOENT)"]),
     ];

@@ -11,16 +11,20 @@ mod config;
 mod descriptors;
 mod devices;
 mod features;
+mod harbour;
 mod hooks;
+mod idmaps;
 mod kernel;
 mod labels;
 mod lifecycle;
+mod mount_options;
 mod mounts;
 mod names;
 mod namespaces;
 mod network;
 mod paths;
 mod process;
+mod propagation;
 mod scheduling;
 mod seccomp;
 mod terminal;
@@ -33,6 +37,9 @@ fn main() -> ExitCode {
         hooks::TESTS,
         config::TESTS,
         mounts::TESTS,
+        mount_options::TESTS,
+        idmaps::TESTS,
+        propagation::TESTS,
         terminal::TESTS,
         process::TESTS,
         capabilities::TESTS,
