@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::Kernel;
 use crate::mountinfo::Mount;
 
 /// The world as one process sees it.
@@ -84,6 +85,9 @@ pub struct Report {
     pub tty: Option<Tty>,
     /// Names in `/`, sorted.
     pub root_entries: Vec<String>,
+    /// How the kernel treats the process.
+    #[serde(default)]
+    pub kernel: Kernel,
 }
 
 impl Report {

@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, major, minor, umask};
 use nix::unistd;
 
+use crate::kernel;
 use crate::mountinfo::Mount;
 use crate::report::{Caps, Cgroup, Device, Did, Kind, Report, Rlimit, Seccomp};
 use crate::sys;
@@ -65,6 +66,7 @@ pub(crate) fn look(did: Option<Did>) -> Report {
         oom_score_adj: read("/proc/self/oom_score_adj").and_then(|text| text.trim().parse().ok()),
         tty: (0..3).find_map(sys::window),
         root_entries: root_entries(),
+        kernel: kernel::look(),
     }
 }
 
@@ -80,7 +82,7 @@ pub(crate) fn signal_name(number: i32) -> String {
 }
 
 /// A file as text. What is not UTF-8 in it (a mount point may be any bytes) must not cost the rest.
-fn read(path: &str) -> Option<String> {
+pub(crate) fn read(path: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&fs::read(path).ok()?).into_owned())
 }
 

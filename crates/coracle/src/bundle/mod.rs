@@ -8,12 +8,16 @@ pub mod blame;
 pub mod cgroup;
 pub mod device;
 pub mod file;
+pub mod kernel;
+pub mod label;
 pub mod mapping;
 pub mod namespace;
 pub mod parse;
 pub mod process;
 pub mod refuse;
 pub mod root;
+pub mod scheduling;
+pub mod sysctl;
 pub mod version;
 
 use std::collections::BTreeMap;
@@ -25,6 +29,7 @@ use nix::fcntl::AT_FDCWD;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::explain::Explain;
+use crate::keyring::Keyring;
 use crate::mount::Mount;
 use crate::namespace::{Kind, Namespaces};
 use crate::plan::{self, Plan};
@@ -90,10 +95,11 @@ impl Source {
 /// The plan without what needs a root filesystem.
 fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<Plan> {
     refuse::in_config(config)?;
-    let process = process(&config.process, "/process", explain)?;
+    let process = process::first(config, explain)?;
     let namespaces = namespace::namespaces(&config.linux.namespaces)?;
     let mappings = mapping::mappings(&config.linux, &namespaces, explain)?;
     mapping::check_identity(&mappings, &process.user)?;
+    let sysctls = sysctl::settings(&config.linux.sysctl, &namespaces)?;
     Ok(Plan {
         id: id.to_owned(),
         bundle: PathBuf::new(),
@@ -109,6 +115,9 @@ fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<
         masked: Vec::new(),
         read_only: Vec::new(),
         cgroup: Some(cgroup::plan(&config.linux, group, explain)?),
+        intel_rdt: config.linux.intel_rdt.as_ref().map_or(Ok(None), kernel::intel_rdt)?,
+        sysctls,
+        keyring: Some(Keyring::of(id)),
         process,
         reaper: false,
     })

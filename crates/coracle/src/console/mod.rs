@@ -15,7 +15,7 @@ use nix::unistd::{Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchown, setsid};
 use crate::error::{Error, Result};
 use crate::sys;
 
-pub use proxy::Proxy;
+pub use proxy::{Proxy, fit};
 pub use socket::send;
 
 /// The kernel's include/uapi/linux/magic.h.
