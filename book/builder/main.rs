@@ -33,12 +33,13 @@
 //! ## Transcripts
 //! A fence `console` holds lines `$ command`, each followed by what it prints; a typed line that ends in `\` goes on in
 //! the next (which may begin with `> `). `-- check` types it all again: one shell a page (directory, variables and `$?`
-//! carry over, blocks run in order), in an empty folder, stdout and stderr together, `coracle`, `probe` and
-//! `rootfs-builder` in PATH, `$ROOTFS` a BusyBox root filesystem, 80 columns, 20 seconds a command. In the output,
+//! carry over, blocks run in order), in an empty folder, stdout and stderr together, the workspace's
+//! programs in PATH, `$ROOTFS` a BusyBox root filesystem, 80 columns, 20 seconds a command. In the output,
 //! `...` on a line of its own stands for any lines, `[..]` inside a line for any text.
 //! - `console,root` runs only where the check runs as root.
-//! - `console,before` runs with the runtime as the chapter's lesson finds it (its items and all later ones blanked): this
-//!   shows the hole. These blocks share a shell of their own; where the check runs as root, it is shut into namespaces.
+//! - `console,before` runs with `coracle` and `ns-runtime` as the chapter's lesson finds them (its items and all later
+//!   ones blanked): this shows the hole. These blocks share a shell of their own; where the check runs as root, it is
+//!   shut into namespaces.
 //! - `console,clone` is one command, run in the root of the clone with its cargo, and it may take longer: for README.
 //! - `console,norun,reason="..."` is shown and not run; the check prints the reason.
 //!

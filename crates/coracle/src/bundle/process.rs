@@ -234,7 +234,7 @@ pub fn limits(listed: &[Rlimit], at: &str) -> Result<Vec<Limit>> {
             return fail("type", format!("{name} is in the list twice; take one of them out"));
         }
         if soft > hard {
-            return fail("soft", format!("{soft} is more than the hard limit, {hard}"));
+            return fail("soft", format!("{name}: {soft} is more than the hard limit, {hard}"));
         }
         match rlimit::resource(name) {
             Some(resource) => Ok(Limit { resource, soft, hard }),

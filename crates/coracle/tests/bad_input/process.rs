@@ -73,7 +73,7 @@ pub(crate) fn each_wrong_process_is_named_by_its_pointer() {
         (
             "soft above hard",
             |_, c| c["process"]["rlimits"] = json!([{ "type": "RLIMIT_NOFILE", "soft": 2, "hard": 1 }]),
-            &["/process/rlimits/0/soft: 2 is more than the hard limit, 1"],
+            &["/process/rlimits/0/soft: RLIMIT_NOFILE: 2 is more than the hard limit, 1"],
         ),
         (
             "oomScoreAdj",

@@ -36,9 +36,12 @@ fn reported(change: impl FnOnce(&mut Value)) -> probe::Report {
     bundle.write(&config).report()
 }
 
+/// What is changed in a good config, and words of the error.
+pub(super) type Row = (fn(&mut Value), &'static str);
+
 /// Each is refused before anything is made, and the error has these words.
 #[track_caller]
-pub(super) fn each_is_refused(rows: &[(fn(&mut Value), &str)]) {
+pub(super) fn each_is_refused(rows: &[Row]) {
     for (change, words) in rows {
         let bundle = Bundle::new();
         let mut config = Bundle::config();
