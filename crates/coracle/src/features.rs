@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::memory_policy;
 use crate::namespace::{KINDS, Kind};
 use crate::spec;
 
@@ -83,7 +84,8 @@ struct Linux {
     seccomp: Enabled,
     apparmor: Enabled,
     selinux: Enabled,
-    intel_rdt: Enabled,
+    intel_rdt: IntelRdt,
+    memory_policy: MemoryPolicy,
     mount_extensions: MountExtensions,
     net_devices: Enabled,
 }
@@ -101,6 +103,19 @@ struct Cgroup {
 #[derive(Serialize)]
 struct Enabled {
     enabled: bool,
+}
+
+#[derive(Serialize)]
+struct IntelRdt {
+    enabled: bool,
+    schemata: bool,
+    monitoring: bool,
+}
+
+#[derive(Serialize)]
+struct MemoryPolicy {
+    modes: [&'static str; memory_policy::MODES.len()],
+    flags: [&'static str; memory_policy::FLAGS.len()],
 }
 
 #[derive(Serialize)]
@@ -127,9 +142,13 @@ pub fn json() -> String {
             capabilities: capabilities(),
             cgroup: Cgroup { v1: true, v2: true, systemd: false, systemd_user: false, rdma: false },
             seccomp: off(),
-            apparmor: off(),
-            selinux: off(),
-            intel_rdt: off(),
+            apparmor: Enabled { enabled: true },
+            selinux: Enabled { enabled: true },
+            intel_rdt: IntelRdt { enabled: true, schemata: true, monitoring: true },
+            memory_policy: MemoryPolicy {
+                modes: memory_policy::MODES.map(|known| known.0),
+                flags: memory_policy::FLAGS.map(|known| known.0),
+            },
             mount_extensions: MountExtensions { idmap: off() },
             net_devices: off(),
         },

@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 
 use crate::error::Result;
-use crate::namespace::Kind;
+use crate::namespace::{self, Kind};
 use crate::procfs::Procfs;
 
 /// A setting.
@@ -68,6 +68,10 @@ pub fn write(settings: &[Sysctl], procfs: &Procfs) -> Result<()> {
 }
 
 fn write_one(setting: &Sysctl, procfs: &Procfs) -> Result<()> {
+    if setting.path == "kernel/domainname" {
+        // Its file is the host's root's, in every namespace; the call asks who owns this one.
+        return namespace::set_domainname(&setting.value);
+    }
     procfs.write(&format!("sys/{}", setting.path), &setting.value).map_err(|error| {
         error
             .with_cure(

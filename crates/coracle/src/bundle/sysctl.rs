@@ -48,5 +48,8 @@ fn setting(name: &str, value: &str, namespaces: &Namespaces) -> Result<Sysctl> {
     if value.contains('\0') {
         return fail("has a NUL byte in its value".into());
     }
+    if path == "kernel/domainname" && value.len() > 64 {
+        return fail("is longer than the 64 bytes that the kernel takes".into());
+    }
     Ok(Sysctl { path, value: value.to_owned() })
 }

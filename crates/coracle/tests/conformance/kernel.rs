@@ -163,24 +163,28 @@ fn o25_a_file_in_the_place_of_a_setting_is_not_written() {
     let canary = bundle.path().join("canary");
     std::fs::write(&canary, "untouched").expect("a file");
     config["mounts"].as_array_mut().expect("a list").push(json!({
-        "destination": "/proc/sys/kernel/domainname", "type": "bind", "source": canary, "options": ["bind"],
+        "destination": "/proc/sys/net/ipv4/ip_forward", "type": "bind", "source": canary, "options": ["bind"],
     }));
-    config["linux"]["sysctl"] = json!({ "kernel.domainname": "harbour" });
+    config["linux"]["sysctl"] = json!({ "net.ipv4.ip_forward": "1" });
+    // The other name of what it sets.
+    config["process"]["args"] = json!(["/probe", "open", "/proc/sys/net/ipv4/conf/all/forwarding"]);
     let output = bundle.write(&config).run();
     assert_eq!(std::fs::read_to_string(&canary).expect("it is there"), "untouched");
     // Refusing such a mount is right as well.
     if output.status.success() {
         let report: probe::Report = serde_json::from_slice(&output.stdout).expect("a report");
-        assert_eq!(report.domainname, "harbour");
+        assert_eq!(report.did.and_then(|did| did.detail).as_deref(), Some("1\n"));
     }
 }
 
 fn o25_settings_need_no_proc_inside() {
     let bundle = Bundle::new();
     let mut config = Bundle::config();
-    config["mounts"] = json!([]);
-    config["linux"]["sysctl"] = json!({ "kernel.domainname": "harbour" });
-    assert_eq!(bundle.write(&config).report().domainname, "harbour");
+    config["mounts"][0]["destination"] = json!("/tmp");
+    config["linux"]["sysctl"] = json!({ "net.ipv4.ip_forward": "1" });
+    config["process"]["args"] = json!(["/probe", "open", "/tmp/sys/net/ipv4/ip_forward"]);
+    let did = bundle.write(&config).report().did.expect("it read");
+    assert_eq!(did.detail.as_deref(), Some("1\n"));
 }
 
 fn o25_settings_are_written_below_a_read_only_proc_sys() {
@@ -188,8 +192,10 @@ fn o25_settings_are_written_below_a_read_only_proc_sys() {
     let mut config = Bundle::config();
     config["linux"]["readonlyPaths"] = json!(["/proc/sys"]);
     config["linux"]["maskedPaths"] = json!(["/proc/keys"]);
-    config["linux"]["sysctl"] = json!({ "kernel.domainname": "harbour" });
-    assert_eq!(bundle.write(&config).report().domainname, "harbour");
+    config["linux"]["sysctl"] = json!({ "net.ipv4.ip_forward": "1" });
+    config["process"]["args"] = json!(["/probe", "open", "/proc/sys/net/ipv4/ip_forward"]);
+    let did = bundle.write(&config).report().did.expect("it read");
+    assert_eq!(did.detail.as_deref(), Some("1\n"));
 }
 
 /// "domain: the execution domain; LINUX: default; LINUX32: uname(2) tells of a 32 bit machine."
