@@ -24,13 +24,14 @@ use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
 use crate::handover::{self, What};
 use crate::init::Birth;
+use crate::intel_rdt::Group;
 use crate::namespace::Kind;
 use crate::netlink::Netlink;
 use crate::network::{self, Guests};
 use crate::plan::{Manner, Plan};
 use crate::signal::Held;
 use crate::state::{Dir, Locked, State};
-use crate::{init, mapping, mount, pid_file, process, procfs, rlimit, seal, sys, time};
+use crate::{console, init, mapping, mount, pid_file, process, procfs, rlimit, seal, sys, time};
 
 /// The container's first process, made and waiting for start.
 #[derive(Debug)]
@@ -102,6 +103,7 @@ pub fn make(
     let cgroup =
         plan.cgroup.as_ref().map(|wish| cgroup::locate(wish, joining)).transpose()?.unwrap_or_default();
     let mut state = note(plan, cgroup);
+    state.intel_rdt = plan.intel_rdt.as_ref().map(|wish| Group::locate(wish, &plan.id));
     // From here on a killed runtime leaves a note of what is to be cleared.
     explain.step(&explain::NOTE, || dir.note(&state))?;
     if let Some(wish) = &plan.cgroup
@@ -111,7 +113,10 @@ pub fn make(
             state.cgroup.create(wish).map(|()| !state.cgroup.folders.is_empty() && !state.cgroup.shared)
         })?;
     }
-    match populate(plan, &mut state, locked, manner, held, explain) {
+    let made = make_share(plan, &state, explain).and_then(|()| {
+        populate(plan, &mut state, locked, manner, held, explain).inspect_err(|_| remove_share(&state))
+    });
+    match made {
         Ok(init) => Ok(Created { init, state }),
         Err(error) => {
             // The first error is the one to tell.
@@ -119,6 +124,19 @@ pub fn make(
             Err(error)
         }
     }
+}
+
+/// Makes the share of the processor's cache, where there is to be one.
+fn make_share(plan: &Plan, state: &State, explain: &Explain) -> Result<()> {
+    match (&state.intel_rdt, &plan.intel_rdt) {
+        (Some(group), Some(wish)) => explain.step(&explain::RDT, || group.make(wish)),
+        _ => Ok(()),
+    }
+}
+
+fn remove_share(state: &State) {
+    // The first error is the one to tell.
+    let _ = state.intel_rdt.as_ref().map(Group::remove);
 }
 
 /// What the container will be, to be noted before it is.
@@ -135,6 +153,8 @@ fn note(plan: &Plan, cgroup: Cgroup) -> State {
         joined: plan.namespaces.joined().iter().map(|joined| joined.kind).collect(),
         cgroup,
         reaper: plan.reaper,
+        keyring: plan.keyring.is_some(),
+        intel_rdt: None,
     }
 }
 
@@ -163,7 +183,18 @@ fn populate(
     let born = explain.step(&explain::CLONE, || {
         let (cgroup, start, doors) = (&state.cgroup, start.as_ref(), &doors);
         let life = |channel| {
-            init::main(Birth { plan, cgroup, doors, sources, manner, held, channel, start, explain: &told })
+            init::main(Birth {
+                plan,
+                cgroup,
+                doors,
+                sources,
+                manner,
+                held,
+                channel,
+                start,
+                explain: &told,
+                procfs: None,
+            })
         };
         birth::give(&plan.namespaces, birthplace.as_ref().map(AsFd::as_fd), &ours, theirs, life)
     })?;
@@ -173,9 +204,11 @@ fn populate(
     drop(start);
     let mut init = Init { born, terminal: None, channel: ours };
     state.pid = init.born.pid.as_raw();
+    let pid = init.born.pid;
     let mut guests = None;
     let accompanied = bring_up(plan, state, dir, &init, explain)
         .and_then(|()| until_ready(plan, &mut init, &mut guests, manner, held, explain))
+        .and_then(|()| process::complete(&plan.process, pid, explain))
         .and_then(|()| explain.step(&explain::PUBLISH, || dir.publish()));
     match accompanied {
         Ok(()) => {
@@ -214,6 +247,11 @@ fn bring_up(plan: &Plan, state: &mut State, dir: &Dir, init: &Init, explain: &Ex
     if let Some(value) = plan.process.oom_score_adj {
         explain.step(&explain::OOM_SCORE, || rlimit::oom_score_adj(init.born.pid, value))?;
     }
+    if let Some(group) = &state.intel_rdt {
+        explain.step(&explain::RDT_ENTER, || group.enter(init.born.pid))?;
+    }
+    let user_namespace = plan.namespaces.own().any(|kind| kind == Kind::User);
+    process::prepare(&plan.process, init.born.pid, user_namespace, explain)?;
     init.channel.send(&Message::Go)
 }
 
@@ -237,7 +275,11 @@ fn until_ready(
             }
             Some((Message::Terminal, Some(master))) => match &manner.console_socket {
                 Some(socket) => handover::send(What::Terminal, socket, master.as_fd())?,
-                None => init.terminal = Some(master),
+                None => {
+                    // Before the program asks.
+                    console::fit(master.as_fd());
+                    init.terminal = Some(master);
+                }
             },
             Some((Message::Ready, _)) => return Ok(()),
             Some((Message::Failed(failure), _)) => return Err(Error::Init(failure)),

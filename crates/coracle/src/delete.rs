@@ -54,13 +54,17 @@ fn kill_init(state: &State) -> Result<()> {
     sys::wait_until_ended(pidfd.as_fd()).map_err(Error::refused("poll"))
 }
 
-/// Removes the control group, with whoever of the container is left in it, and the directory.
+/// Removes the control group, with whoever of the container is left in it, its share of the processor's cache, and the
+/// directory.
 ///
 /// # Errors
-/// Those of both. The directory stays where the control group does: it tells where that is.
+/// Those of all. The directory stays where the control group does: it tells where that is.
 pub fn clear(dir: &Dir, state: &State, explain: &Explain) -> Result<()> {
     if !state.cgroup.folders.is_empty() && !state.cgroup.shared {
         explain.step(&explain::REMOVE_CGROUP, || state.cgroup.remove(!state.is_whole()))?;
+    }
+    if let Some(group) = &state.intel_rdt {
+        explain.step(&explain::REMOVE_RDT, || group.remove())?;
     }
     explain.step(&explain::REMOVE, || dir.remove())
 }

@@ -57,6 +57,24 @@ steps! {
     OOM_SCORE: "set what the OOM killer thinks of it",
         "lowering it needs a privilege outside of the container",
         "openat, write", "libcontainer/nsenter/nsexec.c, update_oom_score_adj";
+    RDT: "make its share of the processor's cache",
+        "what a program of another container throws out of the cache, this one has to fetch again",
+        "mkdir (openat, write)", "libcontainer/intelrdt/intelrdt.go, Apply and Set";
+    RDT_ENTER: "put it there",
+        "a process is in the group of its parent, until somebody writes its number elsewhere",
+        "openat, write", "libcontainer/intelrdt/intelrdt.go, Apply";
+    ROOM: "make room for its limits",
+        "root of a user namespace may not raise them, and the runtime may",
+        "prlimit64", "libcontainer/process_linux.go, setupRlimits";
+    PROCESSORS: "let it run on its processors",
+        "newer kernels remember those of the runtime's caller, even where the control group has others",
+        "sched_setaffinity", "(runc 1.1 does not; since 1.4 in libcontainer/process_linux.go, tryResetCPUAffinity)";
+    IO_PRIORITY: "set its priority in the use of disks",
+        "real time needs a privilege outside of the container",
+        "ioprio_set", "(runc 1.1 has none; since 1.2 in libcontainer/process_linux.go)";
+    SCHEDULER: "set its scheduling",
+        "more than an ordinary share needs a privilege outside of the container",
+        "sched_setattr", "(runc 1.1 has none; since 1.2 in libcontainer/init_linux.go, setupScheduler)";
     HIDE: "let nobody look into this process",
         "who is in a namespace that we join could read our memory (CVE-2016-9962)",
         "prctl", "libcontainer/nsenter/nsexec.c, PR_SET_DUMPABLE";
@@ -81,6 +99,12 @@ steps! {
     NET_DEVICES: "move the network devices",
         "a device is in one network namespace: it loses its addresses on the way, and gets them again",
         "socket, sendto, recvfrom", "(runc 1.1 moves none; since 1.4 in libcontainer/network_linux.go, netnsAttach)";
+    PROCFS: "open a procfs that nobody has touched",
+        "what is on the container's /proc may lead a write somewhere else (CVE-2019-16884, CVE-2025-52881)",
+        "(fsopen, fsconfig, fsmount, open_tree, openat2)", "(runc 1.1 uses the container's; since 1.3.3 in internal/pathrs)";
+    KEYRING: "join a session keyring of its own",
+        "the keys of the runtime's caller are none of its business",
+        "keyctl (openat2, write)", "libcontainer/standard_init_linux.go, JoinSessionKeyring";
     HOSTNAME: "set the hostname",
         "the UTS namespace began as a copy of the host's names",
         "sethostname", "libcontainer/standard_init_linux.go, Init";
@@ -117,15 +141,30 @@ steps! {
     MASK: "mask paths",
         "parts of /proc and /sys tell of the whole machine",
         "openat2 (open_tree, move_mount, fsopen, fsconfig, fsmount)", "libcontainer/rootfs_linux.go, maskPath";
+    MAKE_CWD: "make the working directory",
+        "the root filesystem has none of this name, and image builders count on it",
+        "openat2, mkdirat", "libcontainer/rootfs_linux.go, prepareRootfs";
     ROOT_READ_ONLY: "make the root filesystem read-only",
         "now that everything is in it",
         "mount_setattr", "libcontainer/rootfs_linux.go, finalizeRootfs";
     ROOT_PROPAGATION: "say how mounts spread from the root",
         "a container may be made to pass its mounts on, or to hear of none",
         "mount", "libcontainer/rootfs_linux.go, setRootPropagation";
+    SYSCTLS: "write the kernel's settings",
+        "those of a namespace begin with the kernel's defaults",
+        "openat2, write", "libcontainer/standard_init_linux.go, writeSystemProperty";
+    LABELS: "set the labels for the program",
+        "AppArmor and SELinux give them to the process when it becomes its program",
+        "openat2, write", "libcontainer/standard_init_linux.go, ApplyProfile and SetExecLabel";
     LIMITS: "set the resource limits",
         "while we may still raise them",
-        "prlimit64", "libcontainer/init_linux.go, setupRlimits";
+        "prlimit64", "libcontainer/process_linux.go, setupRlimits";
+    MEMORY_POLICY: "say from which nodes memory comes",
+        "a machine with several processors has several memories, some of them nearer",
+        "set_mempolicy", "(runc 1.1 has none; since 1.4 in libcontainer/init_linux.go, setupMemoryPolicy)";
+    PERSONALITY: "choose the kernel that it sees",
+        "before seccomp, which may forbid the call",
+        "personality", "(runc 1.1 has none; since 1.2 in libcontainer/init_linux.go, setupPersonality)";
     BOUNDING: "cut the bounding set",
         "what is not in it can never come back, not even by a setuid program",
         "prctl", "libcontainer/capabilities/capabilities.go, ApplyBoundingSet";
@@ -180,6 +219,9 @@ steps! {
     REMOVE_CGROUP: "remove the control group",
         "nobody is in it any more, or must not be",
         "rmdir", "libcontainer/state_linux.go, destroy";
+    REMOVE_RDT: "remove its share of the processor's cache",
+        "there are few classes: the processor counts them",
+        "rmdir", "libcontainer/intelrdt/intelrdt.go, Destroy";
     REMOVE: "remove the container's directory",
         "nothing of it is left",
         "unlink, rmdir (unlinkat)", "libcontainer/state_linux.go, destroy";

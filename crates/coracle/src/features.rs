@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::memory_policy;
 use crate::namespace::{KINDS, Kind};
 use crate::{mount, spec};
 
@@ -27,7 +28,8 @@ struct Linux {
     seccomp: Enabled,
     apparmor: Enabled,
     selinux: Enabled,
-    intel_rdt: Enabled,
+    intel_rdt: IntelRdt,
+    memory_policy: MemoryPolicy,
     mount_extensions: MountExtensions,
     net_devices: Enabled,
 }
@@ -45,6 +47,19 @@ struct Cgroup {
 #[derive(Serialize)]
 struct Enabled {
     enabled: bool,
+}
+
+#[derive(Serialize)]
+struct IntelRdt {
+    enabled: bool,
+    schemata: bool,
+    monitoring: bool,
+}
+
+#[derive(Serialize)]
+struct MemoryPolicy {
+    modes: [&'static str; memory_policy::MODES.len()],
+    flags: [&'static str; memory_policy::FLAGS.len()],
 }
 
 #[derive(Serialize)]
@@ -71,9 +86,13 @@ pub fn json() -> String {
             capabilities: capabilities(),
             cgroup: Cgroup { v1: true, v2: true, systemd: false, systemd_user: false, rdma: false },
             seccomp: off(),
-            apparmor: off(),
-            selinux: off(),
-            intel_rdt: off(),
+            apparmor: Enabled { enabled: true },
+            selinux: Enabled { enabled: true },
+            intel_rdt: IntelRdt { enabled: true, schemata: true, monitoring: true },
+            memory_policy: MemoryPolicy {
+                modes: memory_policy::MODES.map(|known| known.0),
+                flags: memory_policy::FLAGS.map(|known| known.0),
+            },
             mount_extensions: MountExtensions { idmap: Enabled { enabled: true } },
             net_devices: Enabled { enabled: true },
         },

@@ -1,6 +1,5 @@
 //! What PID 1 does, from its birth to the program: one list, in the order in which things happen.
 
-use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 
@@ -17,9 +16,11 @@ use crate::explain::{self, Explain};
 use crate::mount::World;
 use crate::namespace::{self, Kind};
 use crate::plan::{Manner, Plan};
+use crate::procfs::Procfs;
+use crate::program::Program;
 use crate::rootfs::{self, Rootfs};
 use crate::signal::Held;
-use crate::{device, mapping, mask, mount, network, process, program, reaper, seal, sys};
+use crate::{device, mapping, mask, mount, network, process, program, reaper, seal, sys, sysctl};
 
 /// What init is born with.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub struct Birth<'a> {
     pub start: Option<&'a UnixListener>,
     /// The narration.
     pub explain: &'a Explain,
+    /// A procfs that the container cannot touch, as long as it is needed; nobody is born with one.
+    pub procfs: Option<Procfs>,
 }
 
 /// Carries out the plan in the process that was just born for it. Never returns: it becomes the program, or ends.
@@ -76,6 +79,7 @@ fn close_what_is_not_ours(birth: &Birth<'_>, more: &[BorrowedFd<'_>]) -> Result<
         .chain(birth.explain.descriptors())
         .chain(joined)
         .chain(sources)
+        .chain(birth.procfs.as_ref().map(AsFd::as_fd))
         .chain(more.iter().copied())
         .collect();
     sys::close_all_but(&keep, birth.manner.preserve_fds).map_err(|errno| {
@@ -83,8 +87,8 @@ fn close_what_is_not_ours(birth: &Birth<'_>, more: &[BorrowedFd<'_>]) -> Result<
     })
 }
 
-/// Everything that is done before the container is called created. Returns the program's path.
-fn set_up(birth: &mut Birth<'_>) -> Result<CString> {
+/// Everything that is done before the container is called created. Returns the program.
+fn set_up(birth: &mut Birth<'_>) -> Result<Program> {
     let (plan, explain) = (birth.plan, birth.explain);
     let own = &plan.namespaces;
 
@@ -121,7 +125,15 @@ fn set_up(birth: &mut Birth<'_>) -> Result<CString> {
         explain.step(&explain::ASK_FOR_DEVICES, || network::ask_for_devices(&birth.channel))?;
     }
 
-    // 5. A name of its own.
+    // 5. What is not the caller's any more: keys; and a name of its own.
+    if !plan.process.labels.are_empty() || !plan.sysctls.is_empty() {
+        // As long as the /proc that we see is the host's.
+        birth.procfs = Some(explain.step(&explain::PROCFS, Procfs::open)?);
+    }
+    if let Some(keyring) = &plan.keyring {
+        let label = plan.process.labels.selinux.as_deref().zip(birth.procfs.as_ref());
+        explain.step(&explain::KEYRING, || keyring.join(own.own().any(|kind| kind == Kind::User), label))?;
+    }
     if let Some(hostname) = &plan.hostname {
         explain.step(&explain::HOSTNAME, || namespace::set_hostname(hostname))?;
     }
@@ -141,10 +153,18 @@ fn set_up(birth: &mut Birth<'_>) -> Result<CString> {
         }
     }
 
-    // 7. What it is, what it may, where it starts, and which program it is.
+    // 7. What the kernel does differently in its namespaces, and what its program will be known by.
+    if let Some(procfs) = birth.procfs.take() {
+        if !plan.sysctls.is_empty() {
+            explain.step(&explain::SYSCTLS, || sysctl::write(&plan.sysctls, &procfs))?;
+        }
+        process::set_labels(&plan.process, Some(&procfs), explain)?;
+    }
+
+    // 8. What it is, what it may, where it starts, and which program it is.
     let file = process::assume(&plan.process, explain)?;
 
-    // 8. A runtime in the foreground takes its container with it. (Until now the end of the conversation would have told
+    // 9. A runtime in the foreground takes its container with it. (Until now the end of the conversation would have told
     //    of its death, and a change of ids would have undone this.)
     if birth.manner.die_together {
         explain.step(&explain::DIE_TOGETHER, || {
@@ -184,6 +204,9 @@ fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
         explain.step(&explain::MASK, || mask::mask(root, &plan.masked))?;
     }
     mount::finish(root, &plan.mounts)?;
+    if plan.process.cwd.as_c_str() != c"/" {
+        explain.step_if(&explain::MAKE_CWD, || process::make_cwd(root, &plan.process.cwd))?;
+    }
     close_what_is_not_ours(birth, &[root])?;
     if wish.readonly {
         explain.step(&explain::ROOT_READ_ONLY, || rootfs::make_read_only(root))?;

@@ -15,6 +15,8 @@
 //! | [`cgroup`] | control groups: limits that bite |
 //! | [`rootfs`], [`mount`], [`device`], [`mask`] | from the host's tree to the container's own |
 //! | [`user`], [`capability`], [`rlimit`], [`console`] | who the process is, what it may, where it speaks |
+//! | [`scheduler`], [`memory_policy`], [`intel_rdt`], [`personality`] | when it runs, from which memory and cache, as which Linux |
+//! | [`sysctl`], [`keyring`], [`label`] | the kernel's settings of its own, its keys, its labels |
 //! | [`program`], [`process`] | finding the program, and becoming it |
 //! | [`seal`] | what the container must not reach: the runtime itself |
 //! | [`plan`], [`bundle`], [`sandbox`] | from a config, or flags, to a checked plan |
@@ -46,18 +48,23 @@ pub mod explain;
 pub mod features;
 pub mod handover;
 pub mod init;
+pub mod intel_rdt;
+pub mod keyring;
 pub mod kill;
+pub mod label;
 pub mod lifecycle;
 pub mod list;
 pub mod log;
 pub mod mapping;
 pub mod mask;
+pub mod memory_policy;
 pub mod mount;
 pub mod namespace;
 pub mod netlink;
 pub mod network;
 pub mod path;
 pub mod pause;
+pub mod personality;
 pub mod pid_file;
 pub mod plan;
 pub mod process;
@@ -69,12 +76,14 @@ pub mod rlimit;
 pub mod rootfs;
 pub mod run;
 pub mod sandbox;
+pub mod scheduler;
 pub mod seal;
 pub mod signal;
 pub mod spec;
 pub mod start;
 pub mod state;
 pub mod sys;
+pub mod sysctl;
 pub mod time;
 pub mod user;
 

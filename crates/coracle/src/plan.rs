@@ -9,12 +9,15 @@ use std::path::PathBuf;
 use crate::cgroup;
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::intel_rdt;
+use crate::keyring::Keyring;
 use crate::mapping::Mappings;
 use crate::mount::Mount;
 use crate::namespace::Namespaces;
 use crate::network;
 use crate::process::Process;
 use crate::rootfs::Rootfs;
+use crate::sysctl::Sysctl;
 
 /// What is to be made.
 #[derive(Debug)]
@@ -50,6 +53,12 @@ pub struct Plan {
     pub read_only: Vec<PathBuf>,
     /// Its control group; `None` leaves it the runtime's.
     pub cgroup: Option<cgroup::Plan>,
+    /// Its share of the processor's cache; `None` leaves it the runtime's.
+    pub intel_rdt: Option<intel_rdt::Wish>,
+    /// Settings of the kernel in its namespaces.
+    pub sysctls: Vec<Sysctl>,
+    /// Its session keyring; `None` leaves it the runtime's.
+    pub keyring: Option<Keyring>,
     /// What it runs.
     pub process: Process,
     /// Whether a reaper of ours is its PID 1, with the program as its child.

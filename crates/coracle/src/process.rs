@@ -1,20 +1,29 @@
 //! The process that a container runs: who it is and what it may, and the steps that turn one of ours into it.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_no_new_privs;
+use nix::unistd::Pid;
 
 use crate::capability::{self, Sets};
 use crate::channel::{Channel, Message};
 use crate::console::{self, Size};
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
-use crate::program::{self, DEFAULT_PATH};
+use crate::label::{self, Labels};
+use crate::memory_policy::{self, MemoryPolicy};
+use crate::path::{self, Last};
+use crate::personality::{self, Personality};
+use crate::procfs::Procfs;
+use crate::program::{self, DEFAULT_PATH, Program};
 use crate::rlimit::{self, Limit};
 use crate::rootfs;
+use crate::scheduler::{self, Scheduler, Scheduling};
+use crate::sys;
 use crate::user::{self, Identity};
 
 /// What a container runs (runtime-spec, config.md, "Process").
@@ -24,6 +33,8 @@ pub struct Process {
     pub args: Vec<CString>,
     /// `NAME=value` each, no name twice.
     pub env: Vec<CString>,
+    /// Whether HOME is to be added to it, from the container's /etc/passwd.
+    pub home: bool,
     /// Working directory, absolute, inside the container.
     pub cwd: CString,
     /// Its terminal; `None`: the runtime's own standard input, output and error.
@@ -38,6 +49,14 @@ pub struct Process {
     pub limits: Vec<Limit>,
     /// What the OOM killer adds to its badness; `None` leaves the runtime's own.
     pub oom_score_adj: Option<i32>,
+    /// When it runs, and where.
+    pub scheduling: Scheduling,
+    /// What AppArmor and SELinux know it by.
+    pub labels: Labels,
+    /// On which nodes it takes memory; `None` leaves the runtime's own policy.
+    pub memory_policy: Option<MemoryPolicy>,
+    /// The kernel that it sees; `None` leaves the runtime's own.
+    pub personality: Option<Personality>,
 }
 
 impl Process {
@@ -90,21 +109,98 @@ pub fn give_terminal(
     channel.send_with(&Message::Terminal, Some(master.as_fd()))
 }
 
+/// Does from outside for the process `pid`, which was just made to become `process`, what it is to have from its first
+/// moment on; in a user namespace of its own (`user_namespace`) its root may not raise a limit.
+///
+/// # Errors
+/// Those of [`scheduler`]'s calls and [`rlimit::make_room`].
+pub fn prepare(process: &Process, pid: Pid, user_namespace: bool, explain: &Explain) -> Result<()> {
+    if user_namespace && !process.limits.is_empty() {
+        explain.step_if(&explain::ROOM, || rlimit::make_room(pid, &process.limits))?;
+    }
+    let wish = &process.scheduling;
+    if let Some(processors) = &wish.processors {
+        explain.step(&explain::PROCESSORS, || scheduler::set_processors(pid, processors))?;
+    }
+    if let Some(priority) = &wish.io_priority {
+        explain.step(&explain::IO_PRIORITY, || scheduler::set_io_priority(pid, priority))?;
+    }
+    match wish.scheduler.filter(Scheduler::is_ordinary) {
+        Some(scheduler) => explain.step(&explain::SCHEDULER, || scheduler::schedule(pid, &scheduler)),
+        None => Ok(()),
+    }
+}
+
+/// Does from outside what would have been in the way of the steps before.
+///
+/// # Errors
+/// Those of [`scheduler::schedule`].
+pub fn complete(process: &Process, pid: Pid, explain: &Explain) -> Result<()> {
+    match process.scheduling.scheduler.filter(|scheduler| !scheduler.is_ordinary()) {
+        Some(scheduler) => explain.step(&explain::SCHEDULER, || scheduler::schedule(pid, &scheduler)),
+        None => Ok(()),
+    }
+}
+
+/// Gives this process its labels for the next execve(2), through `procfs`, which must be there where there are any.
+///
+/// # Errors
+/// Those of [`label::set_on_exec`].
+pub fn set_labels(process: &Process, procfs: Option<&Procfs>, explain: &Explain) -> Result<()> {
+    match procfs {
+        Some(procfs) if !process.labels.are_empty() => {
+            explain.step(&explain::LABELS, || label::set_on_exec(&process.labels, procfs))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes the working directory `cwd` in the root filesystem `root` where it is missing (as runc does, for image builders
+/// count on it), with all directories on the way: root's, of mode 0755. Returns whether it was. What is there and cannot be
+/// one, [`assume`] will find.
+///
+/// # Errors
+/// `EROFS`, `EACCES` where it cannot be made.
+pub fn make_cwd(root: BorrowedFd<'_>, cwd: &CStr) -> Result<bool> {
+    let directory = Path::new(OsStr::from_bytes(cwd.to_bytes()));
+    match path::resolve(root, directory) {
+        Err(error) if error.errno() == Some(Errno::ENOENT) => {
+            let made = path::make(root, directory, Last::Directory).map_err(|error| {
+                error.with_cure(Errno::EROFS, "make it in the root filesystem, or change /process/cwd")
+            })?;
+            sys::leave_open([made]);
+            Ok(true)
+        }
+        found => {
+            sys::leave_open(found);
+            Ok(false)
+        }
+    }
+}
+
 /// Makes this process what `process` says, in all but its program: the same steps for init and for exec. Returns the
-/// program's path, seen from where it will be.
+/// program, seen from where it will be.
 ///
 /// The order is the kernel's: limits are raised and the bounding set is cut while we are root; the change of ids takes
 /// the effective capabilities, so the sets come after it; no_new_privs is last, for seccomp alone comes after it.
 ///
 /// # Errors
 /// Those of each step.
-pub fn assume(process: &Process, explain: &Explain) -> Result<CString> {
+pub fn assume(process: &Process, explain: &Explain) -> Result<Program> {
     if !process.limits.is_empty() {
         explain.step(&explain::LIMITS, || rlimit::apply(&process.limits))?;
+    }
+    if let Some(policy) = &process.memory_policy {
+        explain.step(&explain::MEMORY_POLICY, || memory_policy::set(policy))?;
+    }
+    if let Some(personality) = process.personality {
+        explain.step(&explain::PERSONALITY, || personality::set(personality))?;
     }
     if let Some(sets) = &process.capabilities {
         explain.step(&explain::BOUNDING, || capability::drop_bounding(sets.bounding))?;
     }
+    // While it can be read, whoever the process will be.
+    let home = process.home.then(|| user::home(process.user.uid));
     // Where root of the container may go there, its user may start there (as runc has it); else the user must.
     let entered = match program::enter(&process.cwd) {
         Err(error) if error.errno() == Some(Errno::EACCES) => false,
@@ -126,5 +222,5 @@ pub fn assume(process: &Process, explain: &Explain) -> Result<CString> {
             set_no_new_privs().map_err(Error::refused("prctl PR_SET_NO_NEW_PRIVS"))
         })?;
     }
-    Ok(file)
+    Ok(Program { file, home })
 }

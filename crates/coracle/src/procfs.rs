@@ -1,13 +1,19 @@
-//! What /proc tells of a process.
+//! What /proc tells of a process, and what is written to it.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::unistd::Pid;
+use nix::fcntl::{AT_FDCWD, readlinkat};
+use nix::sys::stat::fstat;
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
+use nix::unistd::{Pid, write};
 
 use crate::error::{Error, Result};
+use crate::sys;
 
 /// A process's line in /proc/PID/stat (proc_pid_stat(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,4 +111,76 @@ pub fn unescaped(text: &str) -> String {
         }
     }
     plain
+}
+
+/// The inode of every procfs's root: `PROC_ROOT_INO` of the kernel's include/linux/proc_fs.h.
+const ROOT_INODE: u64 = 1;
+
+/// A procfs that nobody else has touched: for what is written to /proc on a container's behalf. Whatever the container's
+/// files and mounts have made of its own /proc, a write through this one reaches the kernel, or fails (CVE-2019-16884,
+/// CVE-2025-52881: a label that was written to somebody's file in place of `/proc/self/attr/exec` confined nobody).
+#[derive(Debug)]
+pub struct Procfs(OwnedFd);
+
+impl Procfs {
+    /// A new mount of our PID namespace's procfs, which hangs nowhere (fsopen(2), fsmount(2)). Where the kernel gives an
+    /// ordinary user none, a copy of the mount on /proc without those that cover parts of it (open_tree(2)); and where
+    /// they may not be looked under, that mount itself: then what is covered cannot be written to.
+    ///
+    /// # Errors
+    /// `ENODEV` where what is on /proc is none; those of the calls.
+    pub fn open() -> Result<Procfs> {
+        let new = || {
+            let fs = sys::fsopen(c"proc")?;
+            sys::fsconfig_create(fs.as_fd())?;
+            sys::fsmount(
+                fs.as_fd(),
+                libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC,
+            )
+        };
+        let copy = |_| sys::clone_mount(AT_FDCWD, c"/proc", false);
+        let itself = |_| sys::openat2(AT_FDCWD, c"/proc", libc::O_PATH | libc::O_DIRECTORY, 0);
+        let found = new().or_else(copy).or_else(itself).map_err(Error::refused("open a procfs"))?;
+        // Only the first way knows what it found.
+        let is_root = fstatfs(&found).is_ok_and(|fs| fs.filesystem_type() == PROC_SUPER_MAGIC)
+            && fstat(&found).is_ok_and(|file| file.st_ino == ROOT_INODE);
+        if is_root {
+            Ok(Procfs(found))
+        } else {
+            Err(Error::refused("use /proc, which is no procfs")(Errno::ENODEV))
+        }
+    }
+
+    /// Writes `text` to the file at `path` below /proc, by one write(2): no symlink is followed, and no other mount
+    /// entered.
+    ///
+    /// # Errors
+    /// `ENOENT` where the kernel has no such file, `EXDEV` where something was mounted on it, and what it says to the text.
+    pub fn write(&self, path: &str, text: &str) -> Result<()> {
+        let call = || format!("write {text:?} to /proc/{path}");
+        let name = CString::new(path).map_err(|_| Error::refused(call())(Errno::EINVAL))?;
+        let resolve = libc::RESOLVE_BENEATH
+            | libc::RESOLVE_NO_XDEV
+            | libc::RESOLVE_NO_SYMLINKS
+            | libc::RESOLVE_NO_MAGICLINKS;
+        sys::openat2(self.as_fd(), &name, libc::O_WRONLY | libc::O_NOCTTY, resolve)
+            .and_then(|file| write(&file, text.as_bytes()))
+            .map(drop)
+            .map_err(Error::refused(call()))
+    }
+
+    /// Our own folder in it: `self` is a symlink, and its PID namespace may be another one than ours.
+    ///
+    /// # Errors
+    /// `ENOENT` where we are not in its PID namespace.
+    pub fn own_folder(&self) -> Result<String> {
+        let folder = readlinkat(&self.0, "self").map_err(Error::refused("readlink /proc/self"))?;
+        Ok(folder.to_string_lossy().into_owned())
+    }
+}
+
+impl AsFd for Procfs {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
 }

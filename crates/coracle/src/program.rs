@@ -17,6 +17,15 @@ use crate::{path, signal, sys};
 /// The PATH of a container that sets none.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// What a process becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Its file, seen from inside.
+    pub file: CString,
+    /// `HOME=...`, where the environment is to have it beside its own.
+    pub home: Option<CString>,
+}
+
 /// The path of the program `name`, seen from where we are. A name with a slash in it is a path already. Any other
 /// is looked for in the directories of `search` (a PATH, colons between), in their order; the first regular file
 /// that we may execute is it. execve(2) does not search: shells and runtimes do.
@@ -69,19 +78,30 @@ pub fn environment(entries: impl IntoIterator<Item = CString>) -> Vec<CString> {
     environment
 }
 
-/// Becomes the program at `file` with the arguments and environment of `process`. `mask` is the set of signals
+/// Becomes `program` with the arguments and environment of `process`. `mask` is the set of signals
 /// that was blocked before the runtime began to hold them.
 ///
 /// # Errors
 /// Returns only with one.
-pub fn execute(process: &Process, file: &CStr, mask: &SigSet, explain: &Explain) -> Result<Infallible> {
+pub fn execute(process: &Process, program: &Program, mask: &SigSet, explain: &Explain) -> Result<Infallible> {
     explain.step(&SIGNALS, || {
         sys::default_action(Signal::SIGPIPE).map_err(Error::refused("sigaction SIGPIPE"))?;
         signal::release(mask)
     })?;
     explain.last_step(&EXECVE);
-    nix::unistd::execve(file, &process.args, &process.env).map_err(|errno| {
-        let shown = Path::new(OsStr::from_bytes(file.to_bytes())).display();
+    // An empty one is in the way of ours.
+    let env: Vec<_> = match &program.home {
+        Some(home) => process
+            .env
+            .iter()
+            .filter(|entry| *entry != c"HOME=")
+            .chain([home])
+            .map(CString::as_c_str)
+            .collect(),
+        None => process.env.iter().map(CString::as_c_str).collect(),
+    };
+    nix::unistd::execve(&program.file, &process.args, &env).map_err(|errno| {
+        let shown = Path::new(OsStr::from_bytes(program.file.to_bytes())).display();
         Error::refused(format!("execve {shown}"))(errno)
             .at(EXECVE.name)
             .with_cure(

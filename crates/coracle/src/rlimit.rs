@@ -1,10 +1,11 @@
 //! Limits of one process: rlimits (getrlimit(2)) and what the OOM killer thinks of it.
 
 use nix::errno::Errno;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
 
 use crate::error::{Error, Result};
+use crate::sys;
 
 const CURE: &str = "lower /process/rlimits/N/hard, or give the runtime CAP_SYS_RESOURCE";
 
@@ -51,6 +52,24 @@ pub fn apply(limits: &[Limit]) -> Result<()> {
     limits.iter().try_for_each(|limit| {
         setrlimit(limit.resource, limit.soft, limit.hard).map_err(|errno| refused("setrlimit", limit, errno))
     })
+}
+
+/// Lets the process `pid`, our child, which has our limits, set `limits` by itself: raises the hard ones that are too low
+/// for that, from outside, where we may (prlimit(2)). Returns whether there were any.
+///
+/// # Errors
+/// `EPERM` without CAP_SYS_RESOURCE on the host.
+pub fn make_room(pid: Pid, limits: &[Limit]) -> Result<bool> {
+    let mut raised = false;
+    for limit in limits {
+        let (soft, hard) = getrlimit(limit.resource).map_err(Error::refused("getrlimit"))?;
+        if limit.hard > hard {
+            raised = true;
+            sys::prlimit(pid, limit.resource, soft, limit.hard)
+                .map_err(|errno| refused("prlimit", limit, errno))?;
+        }
+    }
+    Ok(raised)
 }
 
 fn refused(call: &str, limit: &Limit, errno: Errno) -> Error {

@@ -84,6 +84,9 @@ pub fn plan(wish: Wish) -> Result<Plan> {
         masked: Vec::new(),
         read_only: Vec::new(),
         cgroup,
+        intel_rdt: None,
+        sysctls: Vec::new(),
+        keyring: None,
         process: Process {
             args: wish.command.into_iter().map(c_string).collect::<Result<_>>()?,
             env: program::environment(

@@ -1,11 +1,17 @@
 //! Who a process is: its user, groups and umask.
 
+use std::ffi::CString;
+use std::fs::File;
+use std::io::Read;
+
 use nix::errno::Errno;
+use nix::fcntl::AT_FDCWD;
 use nix::sys::prctl::set_keepcaps;
-use nix::sys::stat::{Mode, umask};
+use nix::sys::stat::{Mode, SFlag, fstat, umask};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use crate::error::{Error, Result};
+use crate::sys;
 
 /// Who a process is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,6 +83,32 @@ fn set_user(uid: Uid) -> Result<()> {
             .with_cure(Errno::EINVAL, "map it in /linux/uidMappings, or choose another /process/user/uid")
     })?;
     if uid.is_root() { Ok(()) } else { keep(false) }
+}
+
+/// The longest /etc/passwd of a container's that we read.
+const LONGEST: u64 = 1 << 20;
+
+/// `HOME=` with the home of the user `uid`, as the container's /etc/passwd has it; `/` where it says nothing. As runc has
+/// it: a program without HOME is often one that nobody has tried.
+pub fn home(uid: u32) -> CString {
+    let text = passwd().unwrap_or_default();
+    let number = uid.to_string();
+    let line = text.lines().find(|line| line.split(':').nth(2) == Some(&number));
+    let home = line.and_then(|line| line.split(':').nth(5)).filter(|home| !home.is_empty());
+    // Text of a file may have NUL bytes in it.
+    CString::new(format!("HOME={}", home.unwrap_or("/"))).unwrap_or_else(|_| c"HOME=/".to_owned())
+}
+
+/// The container's /etc/passwd, which is whatever somebody has put there: neither a pipe that nobody writes to may hold us
+/// up, nor a link lead to a descriptor of ours.
+fn passwd() -> Option<String> {
+    let flags = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = sys::openat2(AT_FDCWD, c"/etc/passwd", flags, libc::RESOLVE_NO_MAGICLINKS).ok()?;
+    let is_file = fstat(&file)
+        .is_ok_and(|found| SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG);
+    let mut bytes = Vec::new();
+    is_file.then(|| File::from(file).take(LONGEST).read_to_end(&mut bytes).ok())??;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The name of the user `uid`, as /etc/passwd has it; else their number.

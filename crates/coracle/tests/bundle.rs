@@ -300,7 +300,8 @@ fn the_process_of_an_exec_is_checked_as_that_of_a_config() {
         let silent = Explain::silent();
         let asked = bundle::from_file(&file);
         let read = asked.and_then(|asked| {
-            bundle::process(&asked, "", &silent).map_err(|error| bundle::blamed_on(&file, error))
+            bundle::process(&asked, &Default::default(), "", &silent)
+                .map_err(|error| bundle::blamed_on(&file, error))
         });
         read.map_err(|error| error.to_string())
     };

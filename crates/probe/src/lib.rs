@@ -7,6 +7,7 @@
 mod actions;
 mod command;
 mod hog;
+mod kernel;
 mod mountinfo;
 mod report;
 mod sys;
@@ -22,6 +23,7 @@ use nix::sys::signal::{SigSet, Signal, raise};
 use serde::Serialize;
 
 use crate::command::{Command, USAGE};
+pub use crate::kernel::{IoPriority, Kernel, MemoryPolicy, Scheduling};
 pub use crate::mountinfo::Mount;
 pub use crate::report::{Caps, Cgroup, Device, Did, Got, Kind, Report, Rlimit, Seccomp, Survived, Tty};
 

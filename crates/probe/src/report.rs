@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::Kernel;
 use crate::mountinfo::Mount;
 
 /// The world as one process sees it.
@@ -90,6 +91,9 @@ pub struct Report {
     /// The network devices by name.
     #[serde(default)]
     pub links: BTreeMap<String, Link>,
+    /// How the kernel treats the process.
+    #[serde(default)]
+    pub kernel: Kernel,
 }
 
 impl Report {

@@ -134,3 +134,42 @@ pub(crate) fn window(fd: RawFd) -> Option<Tty> {
     let answer = unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut size) };
     (answer == 0).then_some(Tty { rows: size.ws_row, cols: size.ws_col })
 }
+
+/// How this process is scheduled: sched_getattr(2).
+pub(crate) fn scheduling() -> nix::Result<libc::sched_attr> {
+    // SAFETY: plain data, for which all zeroes is a value.
+    let mut attributes: libc::sched_attr = unsafe { std::mem::zeroed() };
+    let size = size_of::<libc::sched_attr>();
+    // SAFETY: the kernel writes no more than the size that it is told.
+    Errno::result(unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut attributes, size, 0) })?;
+    Ok(attributes)
+}
+
+/// The priority in the use of disks of this process: ioprio_get(2).
+pub(crate) fn io_priority() -> nix::Result<i64> {
+    // The kernel's IOPRIO_WHO_PROCESS.
+    // SAFETY: no pointers.
+    Errno::result(unsafe { libc::syscall(libc::SYS_ioprio_get, 1, 0) })
+}
+
+/// The memory policy of this process, and the mask of its nodes: get_mempolicy(2).
+pub(crate) fn memory_policy() -> nix::Result<(i32, [u64; 16])> {
+    let (mut mode, mut nodes) = (0, [0; 16]);
+    let bits = size_of_val(&nodes) * 8 + 1;
+    // SAFETY: the kernel writes an int, and no more than the bits that it is told.
+    let result =
+        unsafe { libc::syscall(libc::SYS_get_mempolicy, &raw mut mode, nodes.as_mut_ptr(), bits, 0, 0) };
+    Errno::result(result).map(|_| (mode, nodes))
+}
+
+/// What the kernel tells of the session keyring: keyctl(2), KEYCTL_DESCRIBE.
+pub(crate) fn session_keyring() -> nix::Result<String> {
+    let mut text = [0u8; 512];
+    let session = libc::KEY_SPEC_SESSION_KEYRING;
+    // SAFETY: the kernel writes no more than the length that it is told.
+    let length = unsafe {
+        libc::syscall(libc::SYS_keyctl, libc::KEYCTL_DESCRIBE, session, text.as_mut_ptr(), text.len(), 0)
+    };
+    let length = usize::try_from(Errno::result(length)?).unwrap_or_default().clamp(1, text.len());
+    Ok(String::from_utf8_lossy(&text[..length - 1]).into_owned())
+}

@@ -17,6 +17,7 @@ use nix::sys::time::{TimeSpec, TimeValLike};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd;
 
+use crate::kernel;
 use crate::mountinfo::Mount;
 use crate::report::{Caps, Cgroup, Device, Did, Kind, Link, Report, Rlimit, Seccomp};
 use crate::sys;
@@ -74,6 +75,7 @@ pub(crate) fn look(did: Option<Did>) -> Report {
         root_entries: root_entries(),
         clocks: clocks(),
         links: links(),
+        kernel: kernel::look(),
     }
 }
 
@@ -118,7 +120,7 @@ pub(crate) fn signal_name(number: i32) -> String {
 }
 
 /// A file as text. What is not UTF-8 in it (a mount point may be any bytes) must not cost the rest.
-fn read(path: &str) -> Option<String> {
+pub(crate) fn read(path: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&fs::read(path).ok()?).into_owned())
 }
 

@@ -53,6 +53,17 @@ fn ask(name: &str) -> Result<(), Missing> {
         "vm" => vm(),
         "idmap" => idmap(),
         "busybox" => busybox(),
+        "real_time" => real_time(),
+        "two_processors" => two_processors(),
+        "numa" => kernel_has("/sys/devices/system/node/node0", "NUMA"),
+        "keys" => kernel_has("/proc/keys", "keys"),
+        "resctrl" => resctrl(),
+        "no_resctrl" => absent("resctrl", resctrl()),
+        "apparmor" => apparmor(),
+        "no_apparmor" => absent("AppArmor", runs_apparmor()),
+        "selinux" => kernel_has("/sys/fs/selinux/enforce", "SELinux"),
+        "no_selinux" => absent("SELinux", kernel_has("/sys/fs/selinux/enforce", "SELinux")),
+        "raised_limits" => raised_limits(),
         "runc" | "crun" => other_runtime(name),
         other => panic!("{other} is no tier"),
     }
@@ -199,6 +210,79 @@ pub fn idmap() -> Result<(), Missing> {
 pub fn busybox() -> Result<(), Missing> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/fetch-busybox");
     tried(&mut Command::new(script), "a static BusyBox", "install the package busybox-static")
+}
+
+/// Real-time scheduling, and the right to it.
+///
+/// # Errors
+/// What is missing.
+pub fn real_time() -> Result<(), Missing> {
+    let mut command = Command::new("chrt");
+    tried(command.args(["--fifo", "1", "true"]), "real-time scheduling", "run as root with CAP_SYS_NICE")
+}
+
+/// A second processor, and taskset.
+///
+/// # Errors
+/// What is missing.
+pub fn two_processors() -> Result<(), Missing> {
+    let mut command = Command::new("taskset");
+    tried(command.args(["-c", "1", "true"]), "two processors", "use a machine that has two")
+}
+
+/// The right to raise a limit above the hard one.
+///
+/// # Errors
+/// What is missing.
+pub fn raised_limits() -> Result<(), Missing> {
+    let script = "ulimit -Hc 1 && ulimit -Hc 2";
+    tried(
+        Command::new("sh").args(["-c", script]),
+        "limits that can be raised",
+        "run as root with CAP_SYS_RESOURCE",
+    )
+}
+
+/// A mounted resctrl.
+///
+/// # Errors
+/// What is missing.
+pub fn resctrl() -> Result<(), Missing> {
+    kernel_has("/sys/fs/resctrl/schemata", "a mounted resctrl")
+}
+
+/// AppArmor, and its parser, as root.
+///
+/// # Errors
+/// What is missing.
+pub fn apparmor() -> Result<(), Missing> {
+    root()?;
+    runs_apparmor()?;
+    let cure = "install the package apparmor";
+    tried(Command::new("apparmor_parser").arg("--version"), "apparmor_parser", cure)
+}
+
+fn runs_apparmor() -> Result<(), Missing> {
+    let said = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled").unwrap_or_default();
+    let why = "the kernel does not run it".to_owned();
+    if said.starts_with('Y') { Ok(()) } else { Err(missing("AppArmor", why, "use a machine that does")) }
+}
+
+fn kernel_has(path: &str, what: &str) -> Result<(), Missing> {
+    let why = || format!("there is no {path}");
+    if std::path::Path::new(path).exists() {
+        Ok(())
+    } else {
+        Err(missing(what, why(), "use a machine that has it"))
+    }
+}
+
+/// The opposite: what is tested is how it is missed.
+fn absent(what: &str, found: Result<(), Missing>) -> Result<(), Missing> {
+    match found {
+        Ok(()) => Err(missing(&format!("a machine without {what}"), "it is here".into(), "use one without")),
+        Err(_) => userns(),
+    }
 }
 
 /// Another OCI runtime, to compare with.

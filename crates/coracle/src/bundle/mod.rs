@@ -9,6 +9,8 @@ pub mod cgroup;
 pub mod device;
 pub mod file;
 pub mod idmap;
+pub mod kernel;
+pub mod label;
 pub mod mapping;
 pub mod mount_label;
 pub mod namespace;
@@ -17,6 +19,8 @@ pub mod parse;
 pub mod process;
 pub mod refuse;
 pub mod root;
+pub mod scheduling;
+pub mod sysctl;
 pub mod version;
 
 use std::collections::BTreeMap;
@@ -28,6 +32,7 @@ use nix::fcntl::AT_FDCWD;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::explain::Explain;
+use crate::keyring::Keyring;
 use crate::mount::Mount;
 use crate::namespace::{Kind, Namespaces};
 use crate::plan::{self, Plan};
@@ -93,12 +98,13 @@ impl Source {
 /// The plan without what needs a root filesystem.
 fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<Plan> {
     refuse::in_config(config)?;
-    let process = process(&config.process, "/process", explain)?;
+    let process = process::first(config, explain)?;
     let namespaces = namespace::namespaces(&config.linux.namespaces)?;
     let offsets = namespace::offsets(&config.linux.time_offsets, &namespaces)?;
     let namespaces = namespaces.with_offsets(offsets);
     let mappings = mapping::mappings(&config.linux, &namespaces, explain)?;
     mapping::check_identity(&mappings, &process.user)?;
+    let sysctls = sysctl::settings(&config.linux.sysctl, &namespaces)?;
     Ok(Plan {
         id: id.to_owned(),
         bundle: PathBuf::new(),
@@ -115,6 +121,9 @@ fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<
         masked: Vec::new(),
         read_only: Vec::new(),
         cgroup: Some(cgroup::plan(&config.linux, group, explain)?),
+        intel_rdt: config.linux.intel_rdt.as_ref().map_or(Ok(None), kernel::intel_rdt)?,
+        sysctls,
+        keyring: Some(Keyring::of(id)),
         process,
         reaper: false,
     })

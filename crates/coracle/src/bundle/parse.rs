@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
-use serde_json::{Deserializer, Value};
+use serde_json::{Deserializer, Value, json};
 
 use super::file::broken;
 use super::{blame, version};
@@ -27,12 +27,19 @@ pub fn config(text: &str, file: &Path, explain: &Explain) -> Result<Config> {
     Ok(config)
 }
 
-/// Reads a process object, the text of `file`, as `exec --process` is given one.
+/// Reads a process object, the text of `file`, as `exec --process` is given one. Where it has no user, it is root's: runc
+/// takes such a file, and there are those who write it.
 ///
 /// # Errors
 /// As [`config`].
 pub fn process(text: &str, file: &Path) -> Result<Process> {
-    read(text, file)
+    match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(mut object)) if object.get("user").is_none_or(Value::is_null) => {
+            object.insert("user".into(), json!({ "uid": 0, "gid": 0 }));
+            read(&Value::Object(object).to_string(), file)
+        }
+        _ => read(text, file),
+    }
 }
 
 fn read<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T> {

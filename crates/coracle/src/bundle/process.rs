@@ -7,15 +7,16 @@ use std::path::Path;
 use nix::fcntl::AT_FDCWD;
 
 use super::file;
-use super::{parse, refuse, wrong};
+use super::{kernel, label, parse, scheduling, wrong};
 use crate::capability::{self, Sets};
-use crate::config::{self, Capabilities, Rlimit, User};
+use crate::config::{self, Capabilities, Config, Rlimit, User};
 use crate::console::Size;
 use crate::error::{Error, Result};
 use crate::explain::Explain;
 use crate::process::Process;
 use crate::program;
 use crate::rlimit::{self, Limit};
+use crate::scheduler;
 use crate::state::Dir;
 use crate::user::Identity;
 
@@ -39,32 +40,51 @@ pub fn blamed_on(file: &Path, error: Error) -> Error {
     }
 }
 
-/// The process of a container that is there, from the copy of its config in `dir`; a default one where it never had a
-/// config (`sandbox`).
+/// The process of a container that is there, and what else is its processes' own, from the copy of its config in `dir`; a
+/// default one where it never had a config (`sandbox`).
 ///
 /// # Errors
 /// Those of reading the copy.
-pub fn of_container(dir: &Dir, explain: &Explain) -> Result<config::Process> {
+pub fn of_container(dir: &Dir, explain: &Explain) -> Result<(config::Process, config::Linux)> {
     let path = dir.config_path();
     let text = match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let env = vec![format!("PATH={}", program::DEFAULT_PATH), "TERM=xterm".into()];
-            return Ok(config::Process { env, cwd: "/".into(), ..config::Process::default() });
+            let process = config::Process { env, cwd: "/".into(), ..config::Process::default() };
+            return Ok((process, config::Linux::default()));
         }
         read => read.map_err(Error::io(format!("read {}", path.display())))?,
     };
-    Ok(parse::config(&text, &path, explain)?.process)
+    let config = parse::config(&text, &path, explain)?;
+    Ok((config.process, config.linux))
 }
 
-/// Checks the process object `asked`, which is at the JSON pointer `at`.
+/// The first process of the container of `config`. The processors of exec are not its own.
+///
+/// # Errors
+/// As [`process`].
+pub(super) fn first(config: &Config, explain: &Explain) -> Result<Process> {
+    let mut process = process(&config.process, &config.linux, "/process", explain)?;
+    process.scheduling.before = None;
+    process.scheduling.processors = Some(scheduler::all_processors());
+    Ok(process)
+}
+
+/// Checks the process object `asked`, which is at the JSON pointer `at`, and what `linux` says of all processes of the
+/// container.
 ///
 /// # Errors
 /// What can be found wrong without looking into the container.
-pub fn process(asked: &config::Process, at: &str, explain: &Explain) -> Result<Process> {
-    refuse::in_process(asked, at)?;
+pub fn process(
+    asked: &config::Process,
+    linux: &config::Linux,
+    at: &str,
+    explain: &Explain,
+) -> Result<Process> {
     let capabilities = asked.capabilities.as_ref();
     Ok(Process {
         args: arguments(&asked.args, at)?,
+        home: !has_home(&asked.env),
         env: environment(&asked.env, at)?,
         cwd: working_directory(&asked.cwd, at)?,
         terminal: terminal(asked, at)?,
@@ -74,6 +94,10 @@ pub fn process(asked: &config::Process, at: &str, explain: &Explain) -> Result<P
         no_new_privileges: asked.no_new_privileges,
         limits: limits(&asked.rlimits, at)?,
         oom_score_adj: oom_score_adj(asked.oom_score_adj, at)?,
+        scheduling: scheduling::scheduling(asked, at)?,
+        labels: label::labels(asked, at)?,
+        memory_policy: linux.memory_policy.as_ref().map(kernel::memory_policy).transpose()?,
+        personality: linux.personality.as_ref().map(kernel::personality).transpose()?,
     })
 }
 
@@ -99,6 +123,11 @@ pub fn environment(listed: &[String], at: &str) -> Result<Vec<CString>> {
         return Err(wrong(format!("{at}/env/{n}"), format!("{:?} must be NAME=value", listed[n])));
     }
     Ok(program::environment(texts(listed, &format!("{at}/env"))?))
+}
+
+/// Whether it says where HOME is: the last value counts, and an empty one says nothing.
+fn has_home(listed: &[String]) -> bool {
+    listed.iter().rev().find_map(|entry| entry.strip_prefix("HOME=")).is_some_and(|home| !home.is_empty())
 }
 
 /// The working directory as chdir(2) takes it. Whether it is there, only the container knows.
@@ -141,8 +170,7 @@ pub fn identity(user: &User, at: &str) -> Result<Identity> {
 /// The five sets. What is not in a set's list is not in the set.
 ///
 /// # Errors
-/// At `/process/capabilities` for one flat list, which [`parse`] takes from old configs only; at
-/// `/process/capabilities/effective` for what is not permitted.
+/// At `/process/capabilities` for one flat list, which [`parse`] takes from old configs only.
 pub fn sets(asked: &Capabilities, at: &str, explain: &Explain) -> Result<Sets> {
     let pointer = format!("{at}/capabilities");
     if asked.flat {
@@ -162,11 +190,17 @@ pub fn sets(asked: &Capabilities, at: &str, explain: &Explain) -> Result<Sets> {
     for name in unknown {
         explain.warn(&format!("{pointer}: unknown capability {name:?}: ignored"));
     }
+    // The same for what counts: it cannot be granted, and that is no error (config.md, "capabilities").
     if sets.effective & !sets.permitted != 0 {
-        return Err(wrong(
-            format!("{pointer}/effective"),
-            "has more than permitted: the kernel refuses that",
-        ));
+        let names = capability::names(sets.effective & !sets.permitted);
+        explain.warn(&format!("{pointer}/effective: {names}: ignored, since permitted has it not"));
+        sets.effective &= sets.permitted;
+    }
+    // Nothing gets into the inheritable set that is not in the bounding set.
+    if sets.inheritable & !sets.bounding != 0 {
+        let names = capability::names(sets.inheritable & !sets.bounding);
+        explain.warn(&format!("{pointer}/inheritable: {names}: ignored, since bounding has it not"));
+        sets.inheritable &= sets.bounding;
     }
     // capabilities(7): a capability can be ambient only while it is permitted and inheritable.
     let possible = sets.ambient & sets.permitted & sets.inheritable;
@@ -200,7 +234,7 @@ pub fn limits(listed: &[Rlimit], at: &str) -> Result<Vec<Limit>> {
             return fail("type", format!("{name} is in the list twice; take one of them out"));
         }
         if soft > hard {
-            return fail("soft", format!("{soft} is more than the hard limit, {hard}"));
+            return fail("soft", format!("{name}: {soft} is more than the hard limit, {hard}"));
         }
         match rlimit::resource(name) {
             Some(resource) => Ok(Limit { resource, soft, hard }),

@@ -1,4 +1,4 @@
-//! What a config may ask for and this version does not do: refused by name.
+//! What a config may ask for and this version does not do, or this machine does not have: refused by name.
 //!
 //! An empty value asks for nothing. Properties that the specification does not know must be ignored (config.md,
 //! "Extensibility").
@@ -6,10 +6,11 @@
 use serde_json::Value;
 
 use super::wrong;
-use crate::config::{Config, Linux, Process};
+use crate::config::{Config, Linux};
 use crate::error::Result;
+use crate::intel_rdt;
 
-/// Refuses what is asked for and not done, but for the process object.
+/// Refuses what is asked for and not done, by this version or on this machine.
 ///
 /// # Errors
 /// The JSON pointer of the first.
@@ -18,23 +19,8 @@ pub(super) fn in_config(config: &Config) -> Result<()> {
     refuse("", [hooks].into_iter().chain(of_linux(&config.linux)))
 }
 
-/// The same for a process object, which is at the JSON pointer `at`.
-///
-/// # Errors
-/// The JSON pointer of the first.
-pub(super) fn in_process(process: &Process, at: &str) -> Result<()> {
-    let all = [
-        ("/apparmorProfile", is_text(&process.apparmor_profile)),
-        ("/selinuxLabel", is_text(&process.selinux_label)),
-        ("/scheduler", process.scheduler.is_some()),
-        ("/ioPriority", process.io_priority.is_some()),
-        ("/execCPUAffinity", has_any(&process.exec_cpu_affinity)),
-    ];
-    refuse(at, all)
-}
-
 /// Refuses the first of `all` that is asked for: properties of the object at the JSON pointer `at` that this version does
-/// not do, each with its pointer below `at` and whether the config asks for it. To leave it out without a word would be
+/// not do, or not here, each with its pointer below `at` and whether the config asks for it. To leave it out without a word would be
 /// to run a container without the lock that somebody counts on.
 ///
 /// # Errors
@@ -42,25 +28,19 @@ pub(super) fn in_process(process: &Process, at: &str) -> Result<()> {
 fn refuse(at: &str, all: impl IntoIterator<Item = (&'static str, bool)>) -> Result<()> {
     for (pointer, is_asked) in all {
         if is_asked {
-            let problem = "this version does not do this; take it out of the config";
+            let problem =
+                "this version does not do this, or this machine does not have it; take it out of the config";
             return Err(wrong(format!("{at}{pointer}"), problem));
         }
     }
     Ok(())
 }
 
-fn of_linux(linux: &Linux) -> [(&'static str, bool); 5] {
+fn of_linux(linux: &Linux) -> [(&'static str, bool); 2] {
     [
         ("/linux/seccomp", linux.seccomp.is_some()),
-        ("/linux/sysctl", linux.sysctl.as_ref().is_some_and(is_full)),
-        ("/linux/intelRdt", linux.intel_rdt.is_some()),
-        ("/linux/memoryPolicy", linux.memory_policy.is_some()),
-        ("/linux/personality", linux.personality.is_some()),
+        ("/linux/intelRdt", linux.intel_rdt.is_some() && intel_rdt::mount_point().is_none()),
     ]
-}
-
-fn is_text(asked: &Option<String>) -> bool {
-    asked.as_ref().is_some_and(|text| !text.is_empty())
 }
 
 /// Whether there is something in it; whatever cannot be empty counts.

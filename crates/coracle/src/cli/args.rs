@@ -208,8 +208,8 @@ pub(super) struct Create {
     /// Send a pidfd of its init to this socket
     #[arg(long, value_name = "SOCKET")]
     pub(super) pidfd_socket: Option<PathBuf>,
-    /// Taken for compatibility: there is no keyring of ours
-    #[arg(long, hide = true)]
+    /// Leave it the session keyring of who calls
+    #[arg(long)]
     pub(super) no_new_keyring: bool,
     /// A name for the container, not taken by another
     pub(super) id: String,

@@ -163,6 +163,9 @@ fn sandbox(wish: Sandbox) -> Result<Plan> {
 
 fn container(wish: Create, kept: u32, explain: &Explain) -> Result<(Plan, Manner)> {
     let mut plan = bundle::load(&wish.bundle, &wish.id, explain)?;
+    if wish.no_new_keyring {
+        plan.keyring = None;
+    }
     if let Some(count) = listening() {
         // It keeps them under its own number.
         plan.process.set_variable("LISTEN_FDS", &count.to_string());
@@ -225,11 +228,7 @@ fn detached_terminal(plan: &Plan, manner: &Manner, detached: bool) -> Result<()>
 }
 
 fn execute(wish: Exec, kept: u32, root: &Path, explain: &Explain) -> Result<u8> {
-    for (option, asked) in [
-        ("--process-label", wish.process_label.is_some()),
-        ("--apparmor", wish.apparmor.is_some()),
-        ("--cgroup", !wish.cgroup.is_empty()),
-    ] {
+    for (option, asked) in [("--cgroup", !wish.cgroup.is_empty())] {
         if asked {
             return Err(Error::Usage { problem: format!("{option}: this version does not do this") });
         }
@@ -260,6 +259,8 @@ fn execute(wish: Exec, kept: u32, root: &Path, explain: &Explain) -> Result<u8> 
         groups: wish.additional_gids,
         no_new_privileges: wish.no_new_privs,
         capabilities: wish.cap,
+        apparmor: wish.apparmor,
+        selinux: wish.process_label,
     };
     exec::exec(root, &id, &wanted, &manner, explain)
 }

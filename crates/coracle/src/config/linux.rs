@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Resources;
 use super::object::{only_objects, or_nothing};
+use super::{IntelRdt, MemoryPolicy, Personality, Resources};
 
 /// What is Linux's own.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -19,8 +19,8 @@ pub struct Linux {
     #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "Vec::is_empty")]
     pub gid_mappings: Vec<IdMapping>,
     /// Settings of the kernel, from `/proc/sys`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sysctl: Option<Value>,
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "BTreeMap::is_empty")]
+    pub sysctl: BTreeMap<String, String>,
     /// Limits of the control group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
@@ -53,13 +53,13 @@ pub struct Linux {
     pub mount_label: Option<String>,
     /// Shares of the processor's cache and of its way to memory.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub intel_rdt: Option<Value>,
+    pub intel_rdt: Option<IntelRdt>,
     /// On which nodes memory is taken: set_mempolicy(2).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory_policy: Option<Value>,
+    pub memory_policy: Option<MemoryPolicy>,
     /// The kernel that programs see: personality(2).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub personality: Option<Value>,
+    pub personality: Option<Personality>,
     /// The clocks of a new time namespace, by their names.
     #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "BTreeMap::is_empty")]
     pub time_offsets: BTreeMap<String, Option<TimeOffset>>,

@@ -5,19 +5,23 @@
 //! an object's place as well: engines write it. Properties that are not listed are ignored, as the specification
 //! demands ("Extensibility"). What is done with a property, the files of [`crate::bundle`] say.
 
+mod kernel;
 mod linux;
 mod object;
 mod process;
 mod resources;
+mod scheduling;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use kernel::{IntelRdt, MemoryPolicy, Personality};
 pub use linux::{Device, IdMapping, Linux, Namespace, NetDevice, TimeOffset};
 pub use process::{Capabilities, ConsoleSize, Process, Rlimit, User};
 pub use resources::{DeviceRule, HugepageLimit, Pids, Resources};
+pub use scheduling::{CpuAffinity, IoPriority, Scheduler};
 
 use object::{only_objects, or_nothing};
 

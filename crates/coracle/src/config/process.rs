@@ -5,9 +5,9 @@ use std::fmt;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
 
 use super::object::{only_objects, or_nothing};
+use super::{CpuAffinity, IoPriority, Scheduler};
 
 /// What a container runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -46,16 +46,16 @@ pub struct Process {
     pub oom_score_adj: Option<i32>,
     /// Its scheduling: sched_setattr(2).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub scheduler: Option<Value>,
+    pub scheduler: Option<Scheduler>,
     /// SELinux's label.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selinux_label: Option<String>,
     /// Its priority in the use of disks: ioprio_set(2).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub io_priority: Option<Value>,
+    pub io_priority: Option<IoPriority>,
     /// The processors that a process of exec runs on.
     #[serde(rename = "execCPUAffinity", skip_serializing_if = "Option::is_none")]
-    pub exec_cpu_affinity: Option<Value>,
+    pub exec_cpu_affinity: Option<CpuAffinity>,
 }
 
 /// `/process/consoleSize`, in characters.

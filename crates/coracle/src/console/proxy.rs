@@ -86,7 +86,7 @@ impl Flow {
 
 impl Proxy {
     /// Takes `master`. Our own terminal, if there is one on our standard input, is in raw mode from now on, until the proxy
-    /// is dropped; the container's gets the size of ours.
+    /// is dropped; the container's gets the size of ours, if that is another one by now.
     ///
     /// # Errors
     /// Those of fcntl(2), tcgetattr(3) and tcsetattr(3).
@@ -101,17 +101,9 @@ impl Proxy {
         Ok(proxy)
     }
 
-    /// Gives the container's terminal the size of ours (the first of standard input, output and error that is one): when
-    /// we begin, and at each SIGWINCH. Where there is none, or it is gone, the size stays.
+    /// Gives the container's terminal the size of ours, at each SIGWINCH.
     pub fn resize(&self) {
-        let stderr = std::io::stderr();
-        let ours = [self.stdin.as_fd(), self.stdout.as_fd(), stderr.as_fd()];
-        // A terminal that nobody gave a size says 0.
-        if let Some(size) = ours.into_iter().find_map(|fd| sys::window_size(fd).ok())
-            && size != (0, 0)
-        {
-            let _ = sys::set_window_size(self.master.as_fd(), size.0, size.1);
-        }
+        fit(self.master.as_fd());
     }
 
     /// What to wait for with poll(2); when any of it has news, call [`Proxy::turn`]. What we want nothing from is not in
@@ -205,6 +197,19 @@ impl Proxy {
         if !self.output.waiting.is_empty() && !self.output.empty(&self.stdout) {
             self.unheard = true;
         }
+    }
+}
+
+/// Gives the container's terminal, whose other end is `master`, the size of ours: of the first of standard input, output and
+/// error that is one. Where there is none, or it is gone, the size stays.
+pub fn fit(master: BorrowedFd<'_>) {
+    let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    let ours = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
+    // A terminal that nobody gave a size says 0.
+    if let Some(size) = ours.into_iter().find_map(|fd| sys::window_size(fd).ok())
+        && size != (0, 0)
+    {
+        let _ = sys::set_window_size(master, size.0, size.1);
     }
 }
 

@@ -17,7 +17,6 @@
 
 mod wish;
 
-use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -31,13 +30,16 @@ use crate::channel::{self, Channel, Message};
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
 use crate::handover::{self, What};
+use crate::keyring::Keyring;
 use crate::lifecycle::{self, Status};
 use crate::namespace::Kind;
 use crate::process::{self, Process};
+use crate::procfs::Procfs;
+use crate::program::Program;
 use crate::signal::{self, Held};
 use crate::state::{Dir, State};
 use crate::sys;
-use crate::{exit, mapping, pid_file, program, rlimit, seal};
+use crate::{console, exit, mapping, pid_file, program, rlimit, scheduler, seal};
 
 pub use wish::Wish;
 
@@ -71,14 +73,28 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
     process::warn_of_capabilities(&process, state.namespaces.contains(&Kind::User), explain)?;
     let held = signal::hold()?;
     let (ours, theirs) = channel::pair()?;
+    if let Some(processors) = &process.scheduling.before {
+        explain.step(&explain::PROCESSORS, || scheduler::set_processors(Pid::this(), processors))?;
+    }
     let born = explain
         .step(&explain::BEAR, || give_birth(&state, &process, manner, &held, theirs, &ours, explain))
         .map_err(Error::of_session)?;
     let mut talk = Talk { channel: &ours, held: &held, manner, terminal: None };
-    accompany(&mut talk)
+    bring_up(&state, &process, born.pid, explain)
+        .and_then(|()| accompany(&mut talk))
         .and_then(|()| tell(&born, manner))
         .map_err(|error| take_back(&born, error, explain))?;
     if manner.detach { Ok(0) } else { exit::of_child(born.pidfd.as_fd(), talk.terminal, &held, explain) }
+}
+
+/// Does for the session what only we can do from outside.
+fn bring_up(state: &State, process: &Process, pid: Pid, explain: &Explain) -> Result<()> {
+    if let Some(group) = &state.intel_rdt {
+        explain.step(&explain::RDT_ENTER, || group.enter(pid))?;
+    }
+    process::prepare(process, pid, state.namespaces.contains(&Kind::User), explain)?;
+    // It makes no others any more, and is in its control group.
+    process::complete(process, pid, explain)
 }
 
 /// Takes the session back that was `born`, on the way out with `error`. One that stands still with its container cannot be
@@ -140,8 +156,9 @@ fn give_birth(
     let (birthplace, doors) = (state.cgroup.birthplace()?, state.cgroup.doors()?);
     let told = explain.told_by_init();
     let root = state.namespaces.contains(&Kind::User);
+    let keyring = state.keyring.then(|| Keyring::of(&state.id));
     let way = Way { init, doors, state, process, manner, held, explain: &told };
-    let life = |channel| Session { root, process, manner, held, channel, explain: &told }.live();
+    let life = |channel| Session { root, keyring, process, manner, held, channel, explain: &told }.live();
     let birthplace = birthplace.as_ref().map(AsFd::as_fd);
     birth::through(CloneFlags::empty(), birthplace, ours, theirs, |channel| way.go(channel), life)
 }
@@ -203,7 +220,11 @@ impl Talk<'_> {
             (Some((Message::Terminal, Some(master))), Some(socket)) => {
                 handover::send(What::Terminal, socket, master.as_fd())?;
             }
-            (Some((Message::Terminal, Some(master))), None) => self.terminal = Some(master),
+            (Some((Message::Terminal, Some(master))), None) => {
+                // Before the program asks.
+                console::fit(master.as_fd());
+                self.terminal = Some(master);
+            }
             (word, _) => return Ok(word.map(|(message, _)| message)),
         }
         self.next()
@@ -250,6 +271,8 @@ fn close_all_but(keep: &[BorrowedFd<'_>], manner: &Manner, explain: &Explain) ->
 struct Session<'a> {
     /// Whether it is in a user namespace, and so to be its root at first.
     root: bool,
+    /// The container's session keyring.
+    keyring: Option<Keyring>,
     process: &'a Process,
     manner: &'a Manner,
     held: &'a Held,
@@ -262,8 +285,8 @@ impl Session<'_> {
     fn live(self) -> ! {
         self.explain.goes_on_as("session");
         let failed = match self.begin() {
-            Ok(file) => {
-                let Err(error) = program::execute(self.process, &file, &self.held.before, self.explain);
+            Ok(program) => {
+                let Err(error) = program::execute(self.process, &program, &self.held.before, self.explain);
                 error
             }
             Err(error) => error,
@@ -273,8 +296,8 @@ impl Session<'_> {
         sys::exit_now(1)
     }
 
-    /// What is left to do inside. Returns the program's path.
-    fn begin(&self) -> Result<CString> {
+    /// What is left to do inside. Returns the program.
+    fn begin(&self) -> Result<Program> {
         close_all_but(&[self.channel.as_fd(), self.held.as_fd()], self.manner, self.explain)?;
         if self.channel.receive()? != Some(Message::Go) {
             sys::exit_now(1);
@@ -283,9 +306,19 @@ impl Session<'_> {
             self.explain.step(&explain::BECOME_ROOT, || mapping::become_root(&self.process.user))?;
         }
         // The same tail as init's.
+        let labels = &self.process.labels;
+        let procfs =
+            if labels.are_empty() { None } else { Some(self.explain.step(&explain::PROCFS, Procfs::open)?) };
+        if let Some(keyring) = &self.keyring {
+            let label = labels.selinux.as_deref().zip(procfs.as_ref());
+            self.explain.step(&explain::KEYRING, || keyring.join(self.root, label))?;
+        }
         process::give_terminal(self.process, None, &self.channel, self.explain)?;
-        let file = process::assume(self.process, self.explain)?;
+        process::set_labels(self.process, procfs.as_ref(), self.explain)?;
+        // Before a working directory could lead through it.
+        drop(procfs);
+        let program = process::assume(self.process, self.explain)?;
         self.channel.send(&Message::Ready)?;
-        Ok(file)
+        Ok(program)
     }
 }

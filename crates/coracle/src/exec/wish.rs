@@ -33,6 +33,10 @@ pub struct Wish {
     pub no_new_privileges: bool,
     /// Additional capabilities.
     pub capabilities: Vec<String>,
+    /// AppArmor's profile.
+    pub apparmor: Option<String>,
+    /// SELinux's label.
+    pub selinux: Option<String>,
 }
 
 impl Wish {
@@ -41,22 +45,19 @@ impl Wish {
     /// # Errors
     /// Names the option, or the property of the file by its JSON pointer.
     pub fn process(&self, dir: &Dir, explain: &Explain) -> Result<Process> {
-        let of_container = bundle::of_container(dir, explain)?;
+        let (of_container, linux) = bundle::of_container(dir, explain)?;
         let (mut spec, at) = match &self.file {
             Some(file) => (bundle::from_file(file)?, ""),
             None => (of_container.clone(), "/process"),
         };
-        // Where the file says nothing of them, it is no more than the container's own program.
-        if spec.capabilities.is_none() {
-            spec.capabilities = of_container.capabilities;
-        }
         if self.file.is_none() {
             self.change(&mut spec)?;
-        } else if self.terminal {
+        } else {
             // As runc has it: either may ask for a terminal.
-            spec.terminal = true;
+            spec.terminal |= self.terminal;
+            inherit(&mut spec, of_container);
         }
-        bundle::process(&spec, at, explain).map_err(|error| match &self.file {
+        bundle::process(&spec, &linux, at, explain).map_err(|error| match &self.file {
             Some(file) => bundle::blamed_on(file, error),
             None => self.blamed_on_option(error),
         })
@@ -72,6 +73,8 @@ impl Wish {
             ["cwd"] => self.cwd.as_ref().map(|_| "--cwd".to_owned()),
             ["env", _] => Some("--env".to_owned()),
             ["args", ..] => Some("the command".to_owned()),
+            ["apparmorProfile"] => self.apparmor.as_ref().map(|profile| format!("--apparmor {profile}")),
+            ["selinuxLabel"] => self.selinux.as_ref().map(|label| format!("--process-label {label}")),
             _ => None,
         };
         match option {
@@ -92,6 +95,12 @@ impl Wish {
         }
         spec.env.extend(self.env.iter().cloned());
         spec.no_new_privileges |= self.no_new_privileges;
+        if self.apparmor.is_some() {
+            spec.apparmor_profile.clone_from(&self.apparmor);
+        }
+        if self.selinux.is_some() {
+            spec.selinux_label.clone_from(&self.selinux);
+        }
         self.identify(&mut spec.user)?;
         if !self.capabilities.is_empty() {
             self.grant(spec.capabilities.get_or_insert_default())?;
@@ -133,6 +142,26 @@ impl Wish {
             }
         }
         Ok(())
+    }
+}
+
+/// Where a file says nothing of what a process is held by, it is held as the container's own program is (as with runc): no
+/// session may more, or gets more, only because somebody left out a line.
+fn inherit(spec: &mut config::Process, from: config::Process) {
+    fn text(own: &mut Option<String>, from: Option<String>) {
+        if own.as_ref().is_none_or(String::is_empty) {
+            *own = from;
+        }
+    }
+    spec.capabilities = spec.capabilities.take().or(from.capabilities);
+    spec.oom_score_adj = spec.oom_score_adj.or(from.oom_score_adj);
+    spec.scheduler = spec.scheduler.take().or(from.scheduler);
+    spec.io_priority = spec.io_priority.take().or(from.io_priority);
+    spec.exec_cpu_affinity = spec.exec_cpu_affinity.take().or(from.exec_cpu_affinity);
+    text(&mut spec.apparmor_profile, from.apparmor_profile);
+    text(&mut spec.selinux_label, from.selinux_label);
+    if spec.rlimits.is_empty() {
+        spec.rlimits = from.rlimits;
     }
 }
 

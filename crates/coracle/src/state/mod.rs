@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::namespace::Kind;
-use crate::{mapping, plan};
+use crate::{intel_rdt, mapping, plan};
 
 const SOCKET: &str = "start.sock";
 const CREATING: &str = "creating.json";
@@ -62,6 +62,12 @@ pub struct State {
     /// Whether a reaper of ours is its PID 1.
     #[serde(default)]
     pub reaper: bool,
+    /// Whether it has a session keyring of its own.
+    #[serde(default)]
+    pub keyring: bool,
+    /// Its share of the processor's cache, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intel_rdt: Option<intel_rdt::Group>,
 }
 
 /// A container's directory.

@@ -1,6 +1,8 @@
 //! Who a process is and what it may: capabilities and resource limits.
 
 use nix::errno::Errno;
+use nix::sys::resource::Resource;
+use nix::unistd::Pid;
 
 /// The kernel's `_LINUX_CAPABILITY_VERSION_3`: two words of 32 bits for each set.
 const VERSION: u32 = 0x2008_0522;
@@ -80,6 +82,26 @@ pub fn ambient_clear() -> nix::Result<()> {
 pub fn ambient_raise(number: u8) -> nix::Result<()> {
     let raise = libc::PR_CAP_AMBIENT_RAISE as libc::c_ulong;
     prctl(libc::PR_CAP_AMBIENT, raise, libc::c_ulong::from(number)).map(drop)
+}
+
+/// Sets a resource limit of the process `pid`, as prlimit(2).
+///
+/// # Errors
+/// `EPERM` for a hard limit above today's without CAP_SYS_RESOURCE on the host, or a stranger's process; `EINVAL` for a
+/// soft limit above the hard one; `ESRCH` where it is gone.
+pub fn prlimit(pid: Pid, resource: Resource, soft: u64, hard: u64) -> nix::Result<()> {
+    let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
+    // SAFETY: the kernel reads one structure, which lives through the call, and writes none.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_prlimit64,
+            pid.as_raw(),
+            resource as libc::c_int,
+            &raw const limit,
+            std::ptr::null::<libc::rlimit64>(),
+        )
+    };
+    Errno::result(result).map(drop)
 }
 
 fn prctl(option: libc::c_int, second: libc::c_ulong, third: libc::c_ulong) -> nix::Result<libc::c_int> {

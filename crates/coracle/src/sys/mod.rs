@@ -8,9 +8,11 @@ mod bpf;
 mod exec;
 mod file;
 mod identity;
+mod keyring;
 mod mount;
 mod namespace;
 mod process;
+mod schedule;
 mod terminal;
 
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -21,9 +23,11 @@ pub use bpf::*;
 pub use exec::*;
 pub use file::*;
 pub use identity::*;
+pub use keyring::*;
 pub use mount::*;
 pub use namespace::*;
 pub use process::*;
+pub use schedule::*;
 pub use terminal::*;
 
 /// Takes over a descriptor that a system call just made.

@@ -221,7 +221,6 @@ pub(crate) fn what_is_not_done_is_refused_by_name() {
             |_, c| c["linux"]["seccomp"] = json!({ "defaultAction": "SCMP_ACT_ALLOW" }),
             &["/linux/seccomp:"],
         ),
-        ("sysctl", |_, c| c["linux"]["sysctl"] = json!({ "net.ipv4.ip_forward": "1" }), &["/linux/sysctl:"]),
         (
             "huge pages",
             |_, c| {
@@ -229,15 +228,6 @@ pub(crate) fn what_is_not_done_is_refused_by_name() {
                 c["linux"]["resources"] = json!({ "hugepageLimits": [limit] });
             },
             &["/linux/resources/hugepageLimits: this version does not"],
-        ),
-        ("a label", |_, c| c["process"]["apparmorProfile"] = json!("x"), &["/process/apparmorProfile:"]),
-        (
-            "a scheduler",
-            |_, c| {
-                let flags = json!(["SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_DL_OVERRUN"]);
-                c["process"]["scheduler"] = json!({ "policy": "SCHED_OTHER", "flags": flags });
-            },
-            &["/process/scheduler: this version does not"],
         ),
     ]);
 }

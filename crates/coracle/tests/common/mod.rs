@@ -31,7 +31,11 @@ impl Bundle {
         for directory in ["rootfs/dev", "rootfs/proc", "rootfs/tmp"] {
             std::fs::create_dir_all(bundle.path().join(directory)).expect("a directory in the rootfs");
         }
-        std::fs::copy(testkit::probe(), bundle.path().join("rootfs/probe")).expect("a copy of the probe");
+        // By another process: a file that is open for writing here while another test's thread forks cannot be executed
+        // until that child has let go of it (ETXTBSY).
+        let copied =
+            Command::new("cp").arg(testkit::probe()).arg(bundle.path().join("rootfs/probe")).status();
+        assert!(copied.expect("cp starts").success(), "a copy of the probe");
         bundle
     }
 

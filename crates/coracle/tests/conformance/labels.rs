@@ -1,5 +1,152 @@
 //! config.md, "Linux Process": AppArmor and SELinux; config-linux.md, "Mount Label". Row O-16.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
 use testkit::Test;
 
-pub(crate) const TESTS: &[Test] = testkit::tests! {};
+use super::common::Bundle;
+use super::scheduling::{each_is_refused, exec, exec_file, waiting};
+
+pub(crate) const TESTS: &[Test] = testkit::tests! {
+    o16_a_profile_where_apparmor_does_not_run_is_an_error(no_apparmor),
+    o16_unconfined_where_apparmor_does_not_run_is_what_it_says(no_apparmor),
+    o16_a_label_where_selinux_does_not_run_is_an_error(no_selinux),
+    o16_exec_with_a_label_that_cannot_be_is_an_error(no_apparmor, no_selinux),
+    o16_empty_labels_ask_for_nothing(userns),
+    o16_a_profile_that_is_not_loaded_leaves_nothing(apparmor),
+    o16_the_profile_is_the_programs(apparmor),
+    o16_the_profile_of_exec_is_the_containers_or_its_own(apparmor),
+    o16_a_file_in_the_place_of_attr_exec_is_not_written(apparmor),
+    o16_the_selinux_label_is_the_programs(root, selinux),
+};
+
+/// A container without the lock that somebody counts on is worse than none. runc says the same.
+fn o16_a_profile_where_apparmor_does_not_run_is_an_error() {
+    each_is_refused(&[(|c| c["process"]["apparmorProfile"] = json!("acme"), "apparmor")]);
+}
+
+/// Nobody is confined there.
+fn o16_unconfined_where_apparmor_does_not_run_is_what_it_says() {
+    let bundle = Bundle::new();
+    let mut config = Bundle::config();
+    config["process"]["apparmorProfile"] = json!("unconfined");
+    bundle.write(&config).report();
+}
+
+fn o16_a_label_where_selinux_does_not_run_is_an_error() {
+    let label: fn(&mut Value) =
+        |c| c["process"]["selinuxLabel"] = json!("system_u:system_r:container_t:s0:c4,c5");
+    each_is_refused(&[(label, "selinux label is specified")]);
+}
+
+fn o16_exec_with_a_label_that_cannot_be_is_an_error() {
+    let bundle = waiting(|_| {});
+    for (option, word) in [("--apparmor", "apparmor"), ("--process-label", "selinux")] {
+        let error = bundle.must_fail(&["exec", option, "acme", bundle.id(), "/probe"], 255);
+        assert!(error.to_lowercase().contains(word), "{option}: {error}");
+    }
+    assert_eq!(bundle.state_of(bundle.id())["status"], "running");
+}
+
+fn o16_empty_labels_ask_for_nothing() {
+    let bundle = Bundle::new();
+    let mut config = Bundle::config();
+    config["process"]["apparmorProfile"] = json!("");
+    config["process"]["selinuxLabel"] = json!("");
+    bundle.write(&config).report();
+}
+
+/// runc's own suite asks for that word.
+fn o16_a_profile_that_is_not_loaded_leaves_nothing() {
+    each_is_refused(&[(|c| c["process"]["apparmorProfile"] = json!("coracle-test-not-loaded"), "apparmor")]);
+}
+
+/// A loaded profile that allows everything; it goes with this.
+struct Profile(String);
+
+impl Profile {
+    fn load(name: &str) -> Profile {
+        let name = format!("coracle-test-{name}-{}", std::process::id());
+        Profile::parse("--replace", &name);
+        Profile(name)
+    }
+
+    fn parse(verb: &str, name: &str) {
+        let mut parser = Command::new("apparmor_parser");
+        parser.args([verb, "--skip-cache"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut parser = parser.spawn().expect("apparmor_parser starts");
+        let text = format!(
+            "profile {name} flags=(attach_disconnected) {{ file, capability, network, mount, umount, signal, ptrace, unix, pivot_root, userns, change_profile, }}\n"
+        );
+        // A parser of before version 4 knows no rule for user namespaces.
+        let text = text.replace("userns, ", "");
+        parser.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("it reads");
+        assert!(parser.wait().expect("our child").success(), "apparmor_parser {verb}");
+    }
+}
+
+impl Drop for Profile {
+    fn drop(&mut self) {
+        Profile::parse("--remove", &self.0);
+    }
+}
+
+fn label(report: &probe::Report) -> String {
+    report.kernel.label.clone().unwrap_or_default()
+}
+
+/// "apparmorProfile: specifies the name of the AppArmor profile for the process."
+fn o16_the_profile_is_the_programs() {
+    let profile = Profile::load("run");
+    let bundle = Bundle::new();
+    let mut config = Bundle::config();
+    config["process"]["apparmorProfile"] = json!(profile.0);
+    let found = label(&bundle.write(&config).report());
+    assert!(found.starts_with(&profile.0), "{found}");
+}
+
+fn o16_the_profile_of_exec_is_the_containers_or_its_own() {
+    let (first, other) = (Profile::load("first"), Profile::load("other"));
+    let bundle = waiting(|c| c["process"]["apparmorProfile"] = json!(first.0));
+    for (found, wanted) in [
+        (exec(&bundle, &[]), &first.0),
+        (exec_file(&bundle, |_| {}), &first.0),
+        (exec(&bundle, &["--apparmor", &other.0]), &other.0),
+        (exec_file(&bundle, |process| process["apparmorProfile"] = json!(other.0)), &other.0),
+    ] {
+        assert!(label(&found).starts_with(wanted.as_str()), "{wanted}: {}", label(&found));
+    }
+    bundle.must(&["delete", "--force", bundle.id()]);
+}
+
+/// CVE-2019-16884, CVE-2025-52881: what is on the container's /proc must not take the label.
+fn o16_a_file_in_the_place_of_attr_exec_is_not_written() {
+    let profile = Profile::load("cve");
+    let bundle = Bundle::new();
+    let canary = bundle.path().join("canary");
+    std::fs::write(&canary, "untouched").expect("a file");
+    for place in ["/proc/self/attr/exec", "/proc/self/attr/apparmor/exec", "/proc/1/attr/exec"] {
+        let mut config = Bundle::config();
+        config["process"]["apparmorProfile"] = json!(profile.0);
+        config["mounts"].as_array_mut().expect("a list").push(json!({
+            "destination": place, "type": "bind", "source": canary, "options": ["bind"],
+        }));
+        let output = bundle.write(&config).run();
+        assert_eq!(std::fs::read_to_string(&canary).expect("it is there"), "untouched", "{place}");
+        // Refusing such a mount is right as well.
+        if output.status.success() {
+            let report: probe::Report = serde_json::from_slice(&output.stdout).expect("a report");
+            assert!(label(&report).starts_with(&profile.0), "{place}: {}", label(&report));
+        }
+    }
+}
+
+/// "selinuxLabel: specifies the SELinux label for the process."
+fn o16_the_selinux_label_is_the_programs() {
+    let bundle = Bundle::new();
+    let mut config = Bundle::config();
+    config["process"]["selinuxLabel"] = json!("system_u:system_r:container_t:s0:c4,c5");
+    assert_eq!(label(&bundle.write(&config).report()), "system_u:system_r:container_t:s0:c4,c5");
+}

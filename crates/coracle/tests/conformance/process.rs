@@ -1,5 +1,355 @@
 //! config.md, "Process" and "POSIX process": cwd, args, env, user, limits, privileges. Rows O-12, O-13 and O-15.
 
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use serde_json::{Value, json};
 use testkit::Test;
 
-pub(crate) const TESTS: &[Test] = testkit::tests! {};
+use super::common::{Bundle, text};
+use super::scheduling::{each_is_refused, exec, exec_file, waiting};
+
+pub(crate) const TESTS: &[Test] = testkit::tests! {
+    o12_cwd_is_where_the_program_starts(userns),
+    o12_cwd_is_made_where_it_is_missing(userns),
+    o12_cwd_is_made_below_a_read_only_root(userns),
+    o12_cwd_is_made_inside_whatever_a_symlink_says(userns),
+    o12_a_cwd_that_is_none_is_refused(userns),
+    o12_a_descriptor_of_the_runtime_is_no_cwd(userns),
+    o12_a_cwd_of_others_is_entered_by_root_of_the_container(root),
+    o12_a_missing_cwd_of_exec_is_an_error(userns),
+    o12_args_arrive_as_they_are(userns),
+    o12_without_args_nothing_runs(userns),
+    o12_the_environment_is_the_one_of_the_config(userns),
+    o12_of_a_variable_that_is_there_twice_the_last_counts(userns),
+    o12_home_is_the_one_of_the_containers_passwd(userns),
+    o12_home_without_an_entry_is_the_root(userns),
+    o12_a_pipe_in_the_place_of_passwd_holds_nobody_up(userns),
+    o12_the_user_and_groups_are_those_of_the_config(root),
+    o12_the_umask_is_the_one_of_the_config(userns),
+    o12_the_file_of_an_exec_may_have_no_user(userns),
+    o12_the_session_keyring_is_the_containers(userns, keys),
+    o12_no_new_keyring_leaves_the_callers(userns, keys),
+    o13_rlimits_are_those_of_the_config(userns),
+    o13_rlimits_of_exec_are_the_containers_or_its_files(userns),
+    o13_an_rlimit_that_is_none_is_refused(userns),
+    o13_an_rlimit_that_is_there_twice_is_refused(userns),
+    o13_a_limit_above_the_callers_is_for_root(raised_limits, root),
+    o13_a_limit_above_the_callers_in_a_user_namespace(raised_limits, root),
+    o13_the_lowest_limits_do_not_keep_the_program_from_running(userns),
+    o15_no_new_privileges_is_what_the_config_says(userns),
+    o15_no_new_privileges_of_exec(userns),
+};
+
+#[track_caller]
+fn reported(change: impl FnOnce(&mut Value)) -> probe::Report {
+    let bundle = Bundle::new();
+    let mut config = Bundle::config();
+    change(&mut config);
+    bundle.write(&config).report()
+}
+
+/// "cwd: the working directory that will be set for the executable."
+fn o12_cwd_is_where_the_program_starts() {
+    assert_eq!(reported(|c| c["process"]["cwd"] = json!("/tmp")).cwd.as_deref(), Some("/tmp"));
+}
+
+/// As runc and crun: image builders count on it.
+fn o12_cwd_is_made_where_it_is_missing() {
+    let bundle = Bundle::new();
+    let mut config = Bundle::config();
+    config["process"]["cwd"] = json!("/srv/deep/down");
+    assert_eq!(bundle.write(&config).report().cwd.as_deref(), Some("/srv/deep/down"));
+    let made = bundle.path().join("rootfs/srv/deep").metadata().expect("it was made");
+    assert_eq!((made.mode() & 0o7777, made.uid()), (0o755, nix::unistd::geteuid().as_raw()));
+}
+
+fn o12_cwd_is_made_below_a_read_only_root() {
+    let report = reported(|c| {
+        c["root"]["readonly"] = json!(true);
+        c["process"]["cwd"] = json!("/srv");
+    });
+    assert_eq!(report.cwd.as_deref(), Some("/srv"));
+    let root = report.mount_at("/").expect("a root").options.clone();
+    assert!(root.iter().any(|option| option == "ro"), "{root:?}");
+}
+
+fn o12_cwd_is_made_inside_whatever_a_symlink_says() {
+    let bundle = Bundle::new();
+    let outside = bundle.path().join("outside");
+    std::fs::create_dir(&outside).expect("a folder");
+    std::os::unix::fs::symlink(&outside, bundle.path().join("rootfs/way")).expect("a symlink");
+    let mut config = Bundle::config();
+    config["process"]["cwd"] = json!("/way/in");
+    bundle.write(&config).run();
+    assert_eq!(std::fs::read_dir(&outside).expect("a folder").count(), 0, "it was made outside");
+}
+
+/// "This value MUST be an absolute path."
+fn o12_a_cwd_that_is_none_is_refused() {
+    each_is_refused(&[
+        (|c| c["process"]["cwd"] = json!("tmp"), "absolute path"),
+        (|c| c["process"]["cwd"] = json!(""), "must"),
+        (|c| c["process"]["cwd"] = json!("/probe"), "not a directory"),
+    ]);
+}
+
+/// CVE-2024-21626: a descriptor that the runtime has left open leads to the host.
+fn o12_a_descriptor_of_the_runtime_is_no_cwd() {
+    for number in 3..=20 {
+        let bundle = Bundle::new();
+        let mut config = Bundle::config();
+        config["process"]["cwd"] = json!(format!("/proc/self/fd/{number}"));
+        let output = bundle.write(&config).run();
+        let report = text(&output.stdout);
+        assert!(!output.status.success(), "descriptor {number}: {report}");
+        assert!(bundle.left().is_empty(), "descriptor {number}: {:?}", bundle.left());
+    }
+}
+
+/// runc's issue 2086: where root of the container may go there, its user may start there.
+fn o12_a_cwd_of_others_is_entered_by_root_of_the_container() {
+    let bundle = Bundle::new();
+    let home = bundle.path().join("rootfs/home");
+    std::fs::create_dir(&home).expect("a folder");
+    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).expect("it is ours");
+    let mut config = Bundle::config();
+    config["process"]["cwd"] = json!("/home");
+    config["process"]["user"] = json!({ "uid": 42, "gid": 42 });
+    let all = json!(["CAP_DAC_OVERRIDE"]);
+    config["process"]["capabilities"] = json!({ "bounding": all });
+    // Where it is, it may not even ask.
+    assert_eq!(bundle.write(&config).report().uid, 42);
+}
+
+fn o12_a_missing_cwd_of_exec_is_an_error() {
+    let bundle = waiting(|_| {});
+    let error = bundle.must_fail(&["exec", "--cwd", "/nowhere", bundle.id(), "/probe"], 255);
+    assert!(error.contains("/nowhere") && error.contains("no such file or directory"), "{error}");
+    assert_eq!(bundle.state_of(bundle.id())["status"], "running");
+}
+
+/// "args: with similar semantics to POSIX execvp's argv."
+fn o12_args_arrive_as_they_are() {
+    let args = ["/probe", "write", "/tmp/x y", "-n \"$HOME\"\n\u{f6}"];
+    assert_eq!(reported(|c| c["process"]["args"] = json!(args)).args, args);
+}
+
+/// "at least one entry is required."
+fn o12_without_args_nothing_runs() {
+    each_is_refused(&[(|c| c["process"]["args"] = json!([]), "args")]);
+}
+
+/// "env: with the same semantics as POSIX's environ."
+fn o12_the_environment_is_the_one_of_the_config() {
+    let env = json!(["PATH=/", "HOME=/tmp", "EMPTY=", "LINE=a\nb", "WITH=a=b"]);
+    let found = reported(|c| c["process"]["env"] = env).env;
+    let wanted = [("PATH", "/"), ("HOME", "/tmp"), ("EMPTY", ""), ("LINE", "a\nb"), ("WITH", "a=b")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(found, wanted.into());
+}
+
+fn o12_of_a_variable_that_is_there_twice_the_last_counts() {
+    let found = reported(|c| c["process"]["env"] = json!(["ONE=two", "PATH=/", "ONE=three"])).env;
+    assert_eq!(found["ONE"], "three");
+}
+
+/// The home of the user 0 in the container's /etc/passwd, with this environment.
+#[track_caller]
+fn home(passwd: Option<&str>, env: Value) -> String {
+    let bundle = Bundle::new();
+    std::fs::create_dir(bundle.path().join("rootfs/etc")).expect("a folder");
+    if let Some(text) = passwd {
+        std::fs::write(bundle.path().join("rootfs/etc/passwd"), text).expect("a file");
+    }
+    let mut config = Bundle::config();
+    config["process"]["env"] = env;
+    bundle.write(&config).report().env["HOME"].clone()
+}
+
+/// runc's own suite has it so: without HOME, or with an empty one, it is looked up.
+fn o12_home_is_the_one_of_the_containers_passwd() {
+    let passwd = Some("daemon:x:1:1::/sbin:/bin/sh\nroot:x:0:0:root:/home/of/root:/bin/sh\n");
+    assert_eq!(home(passwd, json!(["PATH=/"])), "/home/of/root");
+    assert_eq!(home(passwd, json!(["PATH=/", "HOME=/override", "HOME="])), "/home/of/root");
+    assert_eq!(home(passwd, json!(["PATH=/", "HOME=/override"])), "/override");
+}
+
+fn o12_home_without_an_entry_is_the_root() {
+    assert_eq!(home(None, json!(["PATH=/"])), "/");
+    assert_eq!(home(Some("nobody:x:7:7::/x:/bin/sh\nbroken\n"), json!(["PATH=/"])), "/");
+}
+
+fn o12_a_pipe_in_the_place_of_passwd_holds_nobody_up() {
+    let bundle = Bundle::new();
+    let folder = bundle.path().join("rootfs/etc");
+    std::fs::create_dir(&folder).expect("a folder");
+    let mode = nix::sys::stat::Mode::from_bits_truncate(0o644);
+    nix::unistd::mkfifo(&folder.join("passwd"), mode).expect("a pipe");
+    let run = bundle.write(&Bundle::config()).command(&[], bundle.id());
+    let mut limited = std::process::Command::new("timeout");
+    let output = limited.args(["--signal=KILL", "20"]).arg(run.get_program()).args(run.get_args()).output();
+    let output = output.expect("timeout starts");
+    let report: probe::Report = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}: no report: {}", output.status, text(&output.stderr)));
+    assert_eq!(report.env["HOME"], "/");
+}
+
+/// "uid", "gid", "additionalGids": in the container namespace.
+fn o12_the_user_and_groups_are_those_of_the_config() {
+    let user = json!({ "uid": 1000, "gid": 100, "additionalGids": [5, 7] });
+    let report = reported(|c| c["process"]["user"] = user);
+    assert_eq!([report.uid, report.euid, report.suid], [1000; 3]);
+    assert_eq!([report.gid, report.egid, report.sgid], [100; 3]);
+    assert_eq!(report.groups, [5, 7]);
+}
+
+/// "umask: specifies the umask of the user." Where it is not set, runc's and crun's.
+fn o12_the_umask_is_the_one_of_the_config() {
+    assert_eq!(reported(|c| c["process"]["user"]["umask"] = json!(0o63)).umask, 0o63);
+    assert_eq!(reported(|_| {}).umask, 0o22);
+    let bundle = waiting(|c| c["process"]["user"]["umask"] = json!(0o77));
+    assert_eq!(exec(&bundle, &[]).umask, 0o77);
+}
+
+/// runc takes such a file, and its own suite has some.
+fn o12_the_file_of_an_exec_may_have_no_user() {
+    let bundle = waiting(|_| {});
+    let report = exec_file(&bundle, |process| {
+        process.as_object_mut().map(|process| process.remove("user"));
+    });
+    assert_eq!((report.uid, report.gid), (0, 0));
+}
+
+fn keyring(report: &probe::Report) -> String {
+    report.kernel.keyring.clone().unwrap_or_default()
+}
+
+/// The keys of who calls are none of the container's business. The name is runc's.
+fn o12_the_session_keyring_is_the_containers() {
+    let bundle = waiting(|_| {});
+    let wanted = format!(";_ses.{}", bundle.id());
+    let said = std::fs::read_to_string(bundle.output(bundle.id())).expect("its report");
+    let report: probe::Report =
+        serde_json::from_str(said.lines().next().unwrap_or_default()).expect("a report");
+    assert!(keyring(&report).ends_with(&wanted), "{}", keyring(&report));
+    let of_exec = exec(&bundle, &[]);
+    assert!(keyring(&of_exec).ends_with(&wanted), "{}", keyring(&of_exec));
+}
+
+fn o12_no_new_keyring_leaves_the_callers() {
+    let bundle = Bundle::new();
+    let mut run = bundle.write(&Bundle::config()).command(&[], bundle.id());
+    let output = run.arg("--no-new-keyring").output().expect("the runtime starts");
+    let said = text(&output.stderr);
+    let report: probe::Report =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no report: {said}"));
+    assert!(!keyring(&report).contains("_ses.test-"), "{}", keyring(&report));
+}
+
+fn limit(soft: u64, hard: u64) -> probe::Rlimit {
+    probe::Rlimit { soft, hard }
+}
+
+/// "soft: MUST be the value of the limit enforced"; "hard: the ceiling".
+fn o13_rlimits_are_those_of_the_config() {
+    let report = reported(|c| {
+        c["process"]["rlimits"] = json!([
+            { "type": "RLIMIT_NOFILE", "soft": 123, "hard": 456 },
+            { "type": "RLIMIT_CORE", "soft": 0, "hard": 0 },
+        ]);
+    });
+    assert_eq!(report.rlimits["RLIMIT_NOFILE"], limit(123, 456));
+    assert_eq!(report.rlimits["RLIMIT_CORE"], limit(0, 0));
+}
+
+fn o13_rlimits_of_exec_are_the_containers_or_its_files() {
+    let bundle =
+        waiting(|c| c["process"]["rlimits"] = json!([{ "type": "RLIMIT_NOFILE", "soft": 123, "hard": 456 }]));
+    let found = |report: probe::Report| report.rlimits["RLIMIT_NOFILE"];
+    assert_eq!(found(exec(&bundle, &[])), limit(123, 456));
+    assert_eq!(found(exec_file(&bundle, |_| {})), limit(123, 456));
+    let own = json!([{ "type": "RLIMIT_NOFILE", "soft": 99, "hard": 100 }]);
+    assert_eq!(found(exec_file(&bundle, |process| process["rlimits"] = own)), limit(99, 100));
+}
+
+/// "The runtime MUST generate an error for any values which cannot be mapped to a relevant kernel interface"; "If rlimits
+/// contains duplicated entries with same type, the runtime MUST generate an error."
+fn o13_an_rlimit_that_is_none_is_refused() {
+    each_is_refused(&[
+        (
+            |c| c["process"]["rlimits"] = json!([{ "type": "RLIMIT_LUCK", "soft": 1, "hard": 1 }]),
+            "RLIMIT_LUCK",
+        ),
+        (|c| c["process"]["rlimits"] = json!([{ "type": "RLIMIT_NOFILE", "soft": 2, "hard": 1 }]), "rlimit"),
+    ]);
+}
+
+fn o13_an_rlimit_that_is_there_twice_is_refused() {
+    each_is_refused(&[(
+        |c| {
+            let one = json!({ "type": "RLIMIT_NOFILE", "soft": 9, "hard": 9 });
+            c["process"]["rlimits"] = json!([one, one]);
+        },
+        "RLIMIT_NOFILE",
+    )]);
+}
+
+/// The report of a run whose caller may have no core files, of a container that may.
+#[track_caller]
+fn raised(change: impl FnOnce(&mut Value)) -> probe::Rlimit {
+    let bundle = Bundle::new();
+    let mut config = Bundle::config();
+    config["process"]["rlimits"] = json!([{ "type": "RLIMIT_CORE", "soft": 4096, "hard": 8192 }]);
+    change(&mut config);
+    bundle.write(&config);
+    let run = bundle.command(&[], bundle.id());
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "ulimit -Hc 0; exec \"$@\"", "sh"]).arg(run.get_program()).args(run.get_args());
+    let output = shell.output().expect("sh starts");
+    let report: probe::Report = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("no report: {}", text(&output.stderr)));
+    report.rlimits["RLIMIT_CORE"]
+}
+
+fn o13_a_limit_above_the_callers_is_for_root() {
+    assert_eq!(raised(|_| {}), limit(4096, 8192));
+}
+
+/// Root of the container has no say in it, and the runtime has: it must be done from outside.
+fn o13_a_limit_above_the_callers_in_a_user_namespace() {
+    let found = raised(|c| {
+        let linux = &mut c["linux"];
+        linux["namespaces"].as_array_mut().expect("a list").push(json!({ "type": "user" }));
+        linux["uidMappings"] = json!([{ "containerID": 0, "hostID": 0, "size": 1 }]);
+        linux["gidMappings"] = json!([{ "containerID": 0, "hostID": 0, "size": 1 }]);
+    });
+    assert_eq!(found, limit(4096, 8192));
+}
+
+/// They come last: the steps before must not be held by them.
+fn o13_the_lowest_limits_do_not_keep_the_program_from_running() {
+    let bundle = waiting(|c| {
+        c["process"]["rlimits"] = json!([
+            { "type": "RLIMIT_NOFILE", "soft": 8, "hard": 8 },
+            { "type": "RLIMIT_FSIZE", "soft": 100_000, "hard": 100_000 },
+        ]);
+    });
+    assert_eq!(exec(&bundle, &[]).rlimits["RLIMIT_NOFILE"], limit(8, 8));
+}
+
+/// "setting noNewPrivileges to true prevents the process from gaining additional privileges." An explicit false is false.
+fn o15_no_new_privileges_is_what_the_config_says() {
+    for (asked, wanted) in [(json!(true), true), (json!(false), false), (Value::Null, false)] {
+        let found = reported(|c| c["process"]["noNewPrivileges"] = asked).no_new_privs;
+        assert_eq!(found, Some(wanted));
+    }
+}
+
+fn o15_no_new_privileges_of_exec() {
+    let bundle = waiting(|c| c["process"]["noNewPrivileges"] = json!(true));
+    assert_eq!(exec(&bundle, &[]).no_new_privs, Some(true));
+    let own = exec_file(&bundle, |process| process["noNewPrivileges"] = json!(false));
+    assert_eq!(own.no_new_privs, Some(false));
+    let bundle = waiting(|_| {});
+    assert_eq!(exec(&bundle, &["--no-new-privs"]).no_new_privs, Some(true));
+}

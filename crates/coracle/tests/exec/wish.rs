@@ -12,7 +12,7 @@ pub(crate) fn a_session_is_what_the_command_line_says() {
         &["--cwd", "/tmp", "--env", "A=b", "-e", "C=d", "--no-new-privs", bundle.id(), "/probe"],
     );
     assert_eq!(session["cwd"], "/tmp");
-    assert_eq!(session["env"], json!({ "PATH": "/", "A": "b", "C": "d" }));
+    assert_eq!(session["env"], json!({ "PATH": "/", "A": "b", "C": "d", "HOME": "/" }));
     assert_eq!(session["no_new_privs"], true);
     // What stands behind the id is the program's.
     let output = bundle.call(&["exec", bundle.id(), "/probe", "--help"]);
