@@ -13,11 +13,13 @@
 //! | [`cgroup`] | control groups: limits that bite |
 //! | [`rootfs`], [`mount`], [`device`], [`mask`] | from the host's tree to the container's own |
 //! | [`user`], [`capability`], [`rlimit`], [`console`] | who the process is, what it may, where it speaks |
+//! | [`seccomp`] | which system calls it may make |
 //! | [`program`], [`process`] | finding the program, and becoming it |
 //! | [`seal`] | what the container must not reach: the runtime itself |
 //! | [`plan`], [`bundle`], [`sandbox`] | from a config, or flags, to a checked plan |
 //! | [`state`], [`lifecycle`], [`pid_file`] | the container's directory; which state it is in |
 //! | [`channel`], [`birth`], [`exit`] | the words to the process that is made; its birth and its end |
+//! | [`witness`] | what is heard of a process under a filter |
 //! | [`reaper`], [`init`] | what PID 1 does, in one numbered list |
 //! | [`create`], [`start`], [`run`], [`exec`], [`kill`], [`delete`], [`pause`], [`ps`], [`list`] | the verbs, one file each |
 //! | [`spec`], [`features`] | a config to begin with; what this runtime can do |
@@ -62,6 +64,7 @@ pub mod rootfs;
 pub mod run;
 pub mod sandbox;
 pub mod seal;
+pub mod seccomp;
 pub mod signal;
 pub mod spec;
 pub mod start;
@@ -69,6 +72,7 @@ pub mod state;
 pub mod sys;
 pub mod time;
 pub mod user;
+pub mod witness;
 
 /// The version of the runtime-spec that we follow.
 pub const OCI_VERSION: &str = "1.3.0";

@@ -1,11 +1,12 @@
 //! The process that a container runs: who it is and what it may, and the steps that turn one of ours into it.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_no_new_privs;
+use nix::sys::signal::SigSet;
 
 use crate::capability::{self, Sets};
 use crate::channel::{Channel, Message};
@@ -15,6 +16,8 @@ use crate::explain::{self, Explain};
 use crate::program::{self, DEFAULT_PATH};
 use crate::rlimit::{self, Limit};
 use crate::rootfs;
+use crate::seccomp::{Filter, load};
+use crate::sys::Prepared;
 use crate::user::{self, Identity};
 
 /// What a container runs (runtime-spec, config.md, "Process").
@@ -38,6 +41,8 @@ pub struct Process {
     pub limits: Vec<Limit>,
     /// What the OOM killer adds to its badness; `None` leaves the runtime's own.
     pub oom_score_adj: Option<i32>,
+    /// Which system calls it may make; `None`: all.
+    pub seccomp: Option<Filter>,
 }
 
 impl Process {
@@ -90,6 +95,29 @@ pub fn give_terminal(
     channel.send_with(&Message::Terminal, Some(master.as_fd()))
 }
 
+/// Becomes the program at `file`: the same last steps for init and for exec. `mask` is as in [`program::give_signals`]; `to` waits
+/// for our end of it to close.
+///
+/// Returns only with an error, which `to` is still to be told; it may be that the filter forbids to.
+pub fn become_program(
+    process: &Process,
+    file: &CStr,
+    mask: &SigSet,
+    to: &Channel,
+    explain: &Explain,
+) -> Error {
+    let prepared = Prepared::new(file, &process.args, &process.env);
+    let confined = program::give_signals(mask, explain)
+        .and_then(|()| load::confine(process, &file.to_string_lossy(), to, explain));
+    match confined {
+        Ok(slate) => {
+            let Err(error) = program::execute(&prepared, slate.as_ref(), explain);
+            error
+        }
+        Err(error) => error,
+    }
+}
+
 /// Makes this process what `process` says, in all but its program: the same steps for init and for exec. Returns the
 /// program's path, seen from where it will be.
 ///
@@ -115,7 +143,7 @@ pub fn assume(process: &Process, explain: &Explain) -> Result<CString> {
         explain.step(&explain::CWD, || program::enter(&process.cwd))?;
     }
     if let Some(sets) = &process.capabilities {
-        explain.step(&explain::CAPABILITIES, || capability::set(sets))?;
+        explain.step(&explain::CAPABILITIES, || capability::set(&load::until_loaded(process, sets)))?;
     }
     let find = || program::find(&process.args[0], process.search_path());
     // A path is there already: nothing is searched.

@@ -14,6 +14,7 @@ pub mod parse;
 pub mod process;
 pub mod refuse;
 pub mod root;
+pub mod seccomp;
 pub mod version;
 
 use std::collections::BTreeMap;
@@ -90,7 +91,8 @@ impl Source {
 /// The plan without what needs a root filesystem.
 fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<Plan> {
     refuse::in_config(config)?;
-    let process = process(&config.process, "/process", explain)?;
+    let mut process = process(&config.process, "/process", explain)?;
+    process.seccomp = seccomp::filter(config.linux.seccomp.as_ref(), explain)?;
     let namespaces = namespace::namespaces(&config.linux.namespaces)?;
     let mappings = mapping::mappings(&config.linux, &namespaces, explain)?;
     mapping::check_identity(&mappings, &process.user)?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::fcntl::AT_FDCWD;
 
 use super::file;
-use super::{parse, refuse, wrong};
+use super::{parse, refuse, seccomp, wrong};
 use crate::capability::{self, Sets};
 use crate::config::{self, Capabilities, Rlimit, User};
 use crate::console::Size;
@@ -16,6 +16,7 @@ use crate::explain::Explain;
 use crate::process::Process;
 use crate::program;
 use crate::rlimit::{self, Limit};
+use crate::seccomp::Filter;
 use crate::state::Dir;
 use crate::user::Identity;
 
@@ -39,21 +40,23 @@ pub fn blamed_on(file: &Path, error: Error) -> Error {
     }
 }
 
-/// The process of a container that is there, from the copy of its config in `dir`; a default one where it never had a
-/// config (`sandbox`).
+/// The process of a container that is there, and its filter, from the copy of its config in `dir`; a default one, and none,
+/// where it never had a config (`sandbox`).
 ///
 /// # Errors
 /// Those of reading the copy.
-pub fn of_container(dir: &Dir, explain: &Explain) -> Result<config::Process> {
+pub fn of_container(dir: &Dir, explain: &Explain) -> Result<(config::Process, Option<Filter>)> {
     let path = dir.config_path();
     let text = match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let env = vec![format!("PATH={}", program::DEFAULT_PATH), "TERM=xterm".into()];
-            return Ok(config::Process { env, cwd: "/".into(), ..config::Process::default() });
+            let process = config::Process { env, cwd: "/".into(), ..config::Process::default() };
+            return Ok((process, None));
         }
         read => read.map_err(Error::io(format!("read {}", path.display())))?,
     };
-    Ok(parse::config(&text, &path, explain)?.process)
+    let config = parse::config(&text, &path, explain)?;
+    Ok((config.process, seccomp::filter(config.linux.seccomp.as_ref(), explain)?))
 }
 
 /// Checks the process object `asked`, which is at the JSON pointer `at`.
@@ -74,6 +77,8 @@ pub fn process(asked: &config::Process, at: &str, explain: &Explain) -> Result<P
         no_new_privileges: asked.no_new_privileges,
         limits: limits(&asked.rlimits, at)?,
         oom_score_adj: oom_score_adj(asked.oom_score_adj, at)?,
+        // The container's: it is in no process object.
+        seccomp: None,
     })
 }
 

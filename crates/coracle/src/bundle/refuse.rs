@@ -49,9 +49,8 @@ fn refuse(at: &str, all: impl IntoIterator<Item = (&'static str, bool)>) -> Resu
     Ok(())
 }
 
-fn of_linux(linux: &Linux) -> [(&'static str, bool); 8] {
+fn of_linux(linux: &Linux) -> [(&'static str, bool); 7] {
     [
-        ("/linux/seccomp", linux.seccomp.is_some()),
         ("/linux/sysctl", linux.sysctl.as_ref().is_some_and(is_full)),
         ("/linux/mountLabel", is_text(&linux.mount_label)),
         ("/linux/intelRdt", linux.intel_rdt.is_some()),

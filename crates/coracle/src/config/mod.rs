@@ -9,6 +9,7 @@ mod linux;
 mod object;
 mod process;
 mod resources;
+mod seccomp;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use serde_json::Value;
 pub use linux::{Device, IdMapping, Linux, Namespace};
 pub use process::{Capabilities, ConsoleSize, Process, Rlimit, User};
 pub use resources::{DeviceRule, HugepageLimit, Pids, Resources};
+pub use seccomp::{Argument, Seccomp, Syscalls};
 
 use object::{only_objects, or_nothing};
 

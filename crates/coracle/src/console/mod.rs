@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::sys;
 
 pub use proxy::Proxy;
-pub use socket::send;
+pub use socket::{connect, send};
 
 /// The kernel's include/uapi/linux/magic.h.
 const DEVPTS: FsType = FsType(0x1cd1);

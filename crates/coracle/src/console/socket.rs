@@ -32,8 +32,11 @@ pub fn send(path: &Path, master: BorrowedFd<'_>) -> Result<()> {
         .map_err(Error::refused("sendmsg of the terminal"))
 }
 
-/// Connects to `path`, however long it is: through a descriptor of its folder where it does not fit.
-fn connect(path: &Path) -> std::io::Result<UnixStream> {
+/// Connects to the stream socket `path`, however long that is: through a descriptor of its folder where it does not fit.
+///
+/// # Errors
+/// Those of connect(2).
+pub fn connect(path: &Path) -> std::io::Result<UnixStream> {
     if path.as_os_str().len() <= LONGEST {
         return UnixStream::connect(path);
     }

@@ -37,7 +37,8 @@ use crate::process::{self, Process};
 use crate::signal::{self, Held};
 use crate::state::{Dir, State};
 use crate::sys;
-use crate::{exit, mapping, pid_file, program, rlimit, seal};
+use crate::witness::Witness;
+use crate::{exit, mapping, pid_file, rlimit, seal};
 
 pub use wish::Wish;
 
@@ -71,7 +72,9 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
     let (ours, theirs) = channel::pair()?;
     let born = explain
         .step(&explain::BEAR, || give_birth(&state, &process, manner, &held, theirs, &ours, explain))?;
-    let mut talk = Talk { channel: &ours, held: &held, manner, terminal: None };
+    let listener = process.seccomp.as_ref().and_then(|filter| filter.listener.clone());
+    let witness = Witness::new(born.pid, &state, Status::Running, listener);
+    let mut talk = Talk { channel: &ours, held: &held, manner, terminal: None, witness };
     accompany(&mut talk).inspect_err(|_| born.bury())?;
     if let Some(path) = &manner.pid_file {
         pid_file::write(path, born.pid).inspect_err(|_| born.bury())?;
@@ -164,19 +167,25 @@ struct Talk<'a> {
     manner: &'a Manner,
     /// The other end of the session's terminal, where it is ours to keep.
     terminal: Option<OwnedFd>,
+    /// Who knows what it says of its filter.
+    witness: Witness<'a>,
 }
 
 impl Talk<'_> {
-    /// The session's next word but `Terminal`, whose descriptor goes to the console socket or is kept; `None` at the end
-    /// of the channel.
+    /// The session's next word but `Terminal`, whose descriptor goes to the console socket or is kept, and those of its filter;
+    /// `None` at the end of the channel.
     ///
     /// # Errors
-    /// [`Error::Interrupted`]; those of [`Channel::next`] and [`console::send`].
+    /// [`Error::Interrupted`]; those of [`Channel::next`], [`console::send`] and [`Witness::hear`].
     fn next(&mut self) -> Result<Option<Message>> {
         match (self.channel.next(self.held)?, &self.manner.console_socket) {
             (Some((Message::Terminal, Some(master))), Some(socket)) => console::send(socket, master.as_fd())?,
             (Some((Message::Terminal, Some(master))), None) => self.terminal = Some(master),
-            (word, _) => return Ok(word.map(|(message, _)| message)),
+            (word, _) => {
+                if let Some(word) = self.witness.hear(word, self.channel)? {
+                    return Ok(word);
+                }
+            }
         }
         self.next()
     }
@@ -233,8 +242,8 @@ impl Session<'_> {
     fn live(self) -> ! {
         let failed = match self.begin() {
             Ok(file) => {
-                let Err(error) = program::execute(self.process, &file, &self.held.before, self.explain);
-                error
+                let mask = &self.held.before;
+                process::become_program(self.process, &file, mask, &self.channel, self.explain)
             }
             Err(error) => error,
         };

@@ -41,7 +41,7 @@ impl Wish {
     /// # Errors
     /// Names the option, or the property of the file by its JSON pointer.
     pub fn process(&self, dir: &Dir, explain: &Explain) -> Result<Process> {
-        let of_container = bundle::of_container(dir, explain)?;
+        let (of_container, filter) = bundle::of_container(dir, explain)?;
         let (mut spec, at) = match &self.file {
             Some(file) => (bundle::from_file(file)?, ""),
             None => (of_container.clone(), "/process"),
@@ -56,10 +56,12 @@ impl Wish {
             // As runc has it: either may ask for a terminal.
             spec.terminal = true;
         }
-        bundle::process(&spec, at, explain).map_err(|error| match &self.file {
+        let mut process = bundle::process(&spec, at, explain).map_err(|error| match &self.file {
             Some(file) => bundle::blamed_on(file, error),
             None => error,
-        })
+        })?;
+        process.seccomp = filter;
+        Ok(process)
     }
 
     fn change(&self, spec: &mut config::Process) -> Result<()> {

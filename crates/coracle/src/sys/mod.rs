@@ -11,6 +11,7 @@ mod identity;
 mod mount;
 mod namespace;
 mod process;
+mod seccomp;
 mod terminal;
 
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -24,6 +25,7 @@ pub use identity::*;
 pub use mount::*;
 pub use namespace::*;
 pub use process::*;
+pub use seccomp::*;
 pub use terminal::*;
 
 /// Takes over a descriptor that a system call just made.

@@ -216,11 +216,6 @@ pub(crate) fn what_is_not_done_is_refused_by_name() {
             |_, c| c["hooks"] = json!({ "prestart": [{ "path": "/bin/true" }] }),
             &["/hooks: this version does not"],
         ),
-        (
-            "seccomp",
-            |_, c| c["linux"]["seccomp"] = json!({ "defaultAction": "SCMP_ACT_ALLOW" }),
-            &["/linux/seccomp:"],
-        ),
         ("sysctl", |_, c| c["linux"]["sysctl"] = json!({ "net.ipv4.ip_forward": "1" }), &["/linux/sysctl:"]),
         (
             "huge pages",
