@@ -51,6 +51,7 @@ fn ask(name: &str) -> Result<(), Missing> {
         "engine" => engine(),
         "vm" => vm(),
         "busybox" => busybox(),
+        "i386" => i386(),
         "runc" | "crun" => other_runtime(name),
         other => panic!("{other} is no tier"),
     }
@@ -173,6 +174,24 @@ pub fn vm() -> Result<(), Missing> {
 pub fn busybox() -> Result<(), Missing> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/fetch-busybox");
     tried(&mut Command::new(script), "a static BusyBox", "install the package busybox-static")
+}
+
+/// Programs of i386 beside those of x86-64.
+///
+/// # Errors
+/// What is missing.
+pub fn i386() -> Result<(), Missing> {
+    // Its getpid.
+    let said = Command::new(harness::probe()).args(["syscall32", "20"]).stdin(Stdio::null()).output();
+    match said {
+        Ok(output) if String::from_utf8_lossy(&output.stdout).contains("\"ok\":true") => Ok(()),
+        Ok(output) => Err(missing(
+            "system calls of i386",
+            format!("int 0x80: {}", output.status),
+            "use an x86-64 kernel with CONFIG_IA32_EMULATION",
+        )),
+        Err(error) => Err(missing("system calls of i386", error.to_string(), "build the probe first")),
+    }
 }
 
 /// Another OCI runtime, to compare with.
