@@ -129,6 +129,7 @@ pub(super) fn config_of(bundle: &Bundle) -> Value {
 #[track_caller]
 fn is_an_error(seccomp: &Value, words: &[&str]) {
     let told = |row: &str, said: &str| {
+        let said = said.to_lowercase();
         for word in words {
             assert!(said.contains(word), "{row}: no {word:?} in {said}");
         }
@@ -149,18 +150,18 @@ fn is_an_error(seccomp: &Value, words: &[&str]) {
 
 pub(super) fn o26_an_execve_that_is_forbidden_is_an_error() {
     let mut one = rule(&["execve"], "ERRNO");
-    is_an_error(&rules(&[one.clone()]), &["execve /probe", "operation not permitted"]);
+    is_an_error(&rules(&[one.clone()]), &["/probe", "operation not permitted"]);
     one["errnoRet"] = json!(libc::ENETDOWN);
-    is_an_error(&rules(&[one]), &["execve /probe", "network is down"]);
+    is_an_error(&rules(&[one]), &["/probe", "network is down"]);
     // Nothing is allowed, not even to say so.
-    is_an_error(&json!({ "defaultAction": "SCMP_ACT_ERRNO" }), &["execve /probe", "operation not permitted"]);
+    is_an_error(&json!({ "defaultAction": "SCMP_ACT_ERRNO" }), &["/probe", "operation not permitted"]);
 }
 
 pub(super) fn o26_an_execve_that_ends_the_process_is_an_error() {
     for action in ["KILL", "KILL_PROCESS", "KILL_THREAD", "TRAP"] {
-        is_an_error(&rules(&[rule(&["execve"], action)]), &["execve /probe", "seccomp"]);
+        is_an_error(&rules(&[rule(&["execve"], action)]), &["/probe", "seccomp"]);
     }
-    is_an_error(&json!({ "defaultAction": "SCMP_ACT_KILL" }), &["execve /probe", "seccomp"]);
+    is_an_error(&json!({ "defaultAction": "SCMP_ACT_KILL" }), &["/probe", "seccomp"]);
 }
 
 /// The program is not there, and the filter forbids whatever could tell.
@@ -174,5 +175,8 @@ pub(super) fn o26_an_execve_that_fails_under_a_filter_says_why() {
     let output = bundle.run();
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("execve /not/there: no such file or directory"), "{said}");
+    assert!(
+        said.to_lowercase().contains("no such file or directory") && said.contains("/not/there"),
+        "{said}"
+    );
 }
