@@ -38,6 +38,11 @@ pub enum Message {
     Terminal,
     /// From the child: everything is set up.
     Ready,
+    /// From a child that puts itself under a filter, and becomes the program of this path: a number in memory that tells
+    /// what went wrong where it may not speak any more. The memory's descriptor comes with it.
+    Slate(String),
+    /// From the same: a supervisor must hear of my calls. The filter's listener comes with it; it waits for `Go`.
+    Listener,
     /// From the child: it is over.
     Failed(Failure),
 }
@@ -133,6 +138,21 @@ impl Channel {
 }
 
 impl Channel {
+    /// Waits for `Go` under a filter that may forbid much: by read(2), and without taking memory.
+    ///
+    /// # Errors
+    /// Those of read(2); `ECONNRESET` where the other side is gone or says something else.
+    pub fn wait_for_go(&self) -> Result<()> {
+        const GO: &[u8] = b"\"Go\"";
+        let mut word = [0; GO.len() + 1];
+        let failed = || Error::refused("read from the other process");
+        match nix::unistd::read(self, &mut word) {
+            Ok(length) if &word[..length] == GO => Ok(()),
+            Ok(_) => Err(failed()(Errno::ECONNRESET)),
+            Err(errno) => Err(failed()(errno)),
+        }
+    }
+
     /// As [`Channel::receive_with`], for whoever makes a container meanwhile: a signal that asks us to end ends the waiting,
     /// and the caller then takes back what was made.
     ///

@@ -195,6 +195,12 @@ steps! {
     SIGNALS: "give signals back their defaults",
         "a blocked signal stays blocked, an ignored one ignored, across execve",
         "rt_sigprocmask, rt_sigaction", "(Go catches signals, and execve resets what is caught)";
+    SLATE: "prepare a last word",
+        "the filter may forbid to say it: a number in memory that the other side holds too needs no call",
+        "memfd_create, ftruncate, mmap, sendmsg", "(runc says nothing once the filter is loaded)";
+    SECCOMP: "load the seccomp filter",
+        "last, for it may forbid all that we do; told before it is done, for it may forbid to tell",
+        "seccomp (sendmsg, read)", "libcontainer/seccomp/seccomp_linux.go, InitSeccomp";
     EXECVE: "become the program",
         "the last step: the kernel replaces us, keeps our PID and closes what is close-on-exec",
         "execve", "libcontainer/standard_init_linux.go, system.Exec";
@@ -246,13 +252,21 @@ pub struct Explain {
     form: Form,
     log: Option<Log>,
     who: Cell<&'static str>,
+    debug: bool,
     count: Cell<u32>,
 }
 
 impl Explain {
     /// Says nothing.
     pub fn silent() -> Explain {
-        Explain { out: None, form: Form::Story, log: None, who: Cell::new(MAIN), count: Cell::new(0) }
+        Explain {
+            out: None,
+            form: Form::Story,
+            log: None,
+            who: Cell::new(MAIN),
+            debug: false,
+            count: Cell::new(0),
+        }
     }
 
     /// Narrates to a copy of this process's standard error. The copy is close-on-exec.
@@ -291,7 +305,7 @@ impl Explain {
     pub fn told_by_init(&self) -> Explain {
         // Where the copy fails, init is silent: the container goes first.
         let out = self.out.as_ref().and_then(|out| out.try_clone().ok());
-        Explain { out, form: self.form, log: None, who: Cell::new("init"), count: Cell::new(0) }
+        Explain { out, form: self.form, log: None, who: Cell::new("init"), debug: false, count: Cell::new(0) }
     }
 
     /// From here on it is told by `who`, which begins to count anew: a process that was just cloned, and has a copy of its
@@ -351,6 +365,22 @@ impl Explain {
             Some(mut out) => drop(out.write_all(text.as_bytes())),
             None if std::io::stderr().is_terminal() => eprint!("{text}"),
             None => {}
+        }
+    }
+
+    /// The same, which also says what only who looks for a mistake wants to know (`--debug`).
+    #[must_use]
+    pub fn debugging(mut self, debug: bool) -> Explain {
+        self.debug = debug;
+        self
+    }
+
+    /// Says it with `--debug`: to the log, else on standard error.
+    pub fn debug(&self, words: &str) {
+        match &self.log {
+            _ if !self.debug => {}
+            Some(log) => log.say("debug", words),
+            None => eprintln!("{}", log::text("debug", words)),
         }
     }
 

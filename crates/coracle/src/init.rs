@@ -20,7 +20,7 @@ use crate::procfs::Procfs;
 use crate::program::Program;
 use crate::rootfs::{self, Rootfs};
 use crate::signal::Held;
-use crate::{device, mapping, mask, mount, network, process, program, reaper, seal, sys, sysctl};
+use crate::{device, mapping, mask, mount, network, process, reaper, seal, sys, sysctl};
 
 /// What init is born with.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub fn main(mut birth: Birth<'_>) -> ! {
     // What comes now is told to whoever said the word.
     let started = by_socket.unwrap_or(birth.channel);
     let started = if plan.reaper { stay_as_reaper(started, held, explain) } else { started };
-    let Err(error) = program::execute(&plan.process, &file, &held.before, explain);
+    let error = process::become_program(&plan.process, &file, &held.before, &started, explain);
     give_up(&started, error)
 }
 

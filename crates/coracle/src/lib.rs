@@ -17,6 +17,7 @@
 //! | [`user`], [`capability`], [`rlimit`], [`console`] | who the process is, what it may, where it speaks |
 //! | [`scheduler`], [`memory_policy`], [`intel_rdt`], [`personality`] | when it runs, from which memory and cache, as which Linux |
 //! | [`sysctl`], [`keyring`], [`label`] | the kernel's settings of its own, its keys, its labels |
+//! | [`seccomp`] | which system calls it may make |
 //! | [`program`], [`process`] | finding the program, and becoming it |
 //! | [`seal`] | what the container must not reach: the runtime itself |
 //! | [`plan`], [`bundle`], [`sandbox`] | from a config, or flags, to a checked plan |
@@ -24,6 +25,7 @@
 //! | [`channel`], [`birth`], [`exit`] | the words to the process that is made; its birth and its end |
 //! | [`handover`] | descriptors for whoever listens: a terminal, a process |
 //! | [`network`] | network devices that move into a container |
+//! | [`witness`] | what is heard of a process under a filter |
 //! | [`reaper`], [`init`] | what PID 1 does, in one numbered list |
 //! | [`create`], [`start`], [`run`], [`exec`], [`kill`], [`delete`], [`pause`], [`ps`], [`list`] | the verbs, one file each |
 //! | [`spec`], [`features`] | a config to begin with; what this runtime can do |
@@ -78,6 +80,7 @@ pub mod run;
 pub mod sandbox;
 pub mod scheduler;
 pub mod seal;
+pub mod seccomp;
 pub mod signal;
 pub mod spec;
 pub mod start;
@@ -86,6 +89,7 @@ pub mod sys;
 pub mod sysctl;
 pub mod time;
 pub mod user;
+pub mod witness;
 
 /// The version of the runtime-spec that we follow.
 pub const OCI_VERSION: &str = "1.3.0";

@@ -39,16 +39,22 @@ impl Log {
         &self.file
     }
 
-    /// Adds a line. `level` is `error`, `warning` or `info`.
+    /// Adds a line. `level` is `error`, `warning`, `info` or `debug`.
     pub fn say(&self, level: &str, msg: &str) {
-        let time = time::now();
         let line = match self.format {
-            Format::Json => serde_json::json!({ "level": level, "msg": msg, "time": time }).to_string(),
-            Format::Text => format!("time={time:?} level={level} msg={msg:?}"),
+            Format::Json => {
+                serde_json::json!({ "level": level, "msg": msg, "time": time::now() }).to_string()
+            }
+            Format::Text => text(level, msg),
         };
         // A log that cannot be written must not stop the container.
         let _ = (&self.file).write_all(format!("{line}\n").as_bytes());
     }
+}
+
+/// A line of the log, as [`Format::Text`] has it, without its end.
+pub fn text(level: &str, msg: &str) -> String {
+    format!("time={:?} level={level} msg={msg:?}", time::now())
 }
 
 /// A line for people: `[HH:MM:SS.mmm] [LEVEL] [ROLE] words`. The time is UTC. `role` is the process that speaks: `HOST` where

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_no_new_privs;
+use nix::sys::signal::SigSet;
 use nix::unistd::Pid;
 
 use crate::capability::{self, Sets};
@@ -23,7 +24,8 @@ use crate::program::{self, DEFAULT_PATH, Program};
 use crate::rlimit::{self, Limit};
 use crate::rootfs;
 use crate::scheduler::{self, Scheduler, Scheduling};
-use crate::sys;
+use crate::seccomp::{Filter, load};
+use crate::sys::{self, Prepared};
 use crate::user::{self, Identity};
 
 /// What a container runs (runtime-spec, config.md, "Process").
@@ -57,6 +59,8 @@ pub struct Process {
     pub memory_policy: Option<MemoryPolicy>,
     /// The kernel that it sees; `None` leaves the runtime's own.
     pub personality: Option<Personality>,
+    /// Which system calls it may make; `None`: all.
+    pub seccomp: Option<Filter>,
 }
 
 impl Process {
@@ -178,6 +182,30 @@ pub fn make_cwd(root: BorrowedFd<'_>, cwd: &CStr) -> Result<bool> {
     }
 }
 
+/// Becomes `program`: the same last steps for init and for exec. `mask` is as in [`program::give_signals`]; `to` waits for our
+/// end of it to close.
+///
+/// Returns only with an error, which `to` is still to be told; it may be that the filter forbids to.
+pub fn become_program(
+    process: &Process,
+    program: &Program,
+    mask: &SigSet,
+    to: &Channel,
+    explain: &Explain,
+) -> Error {
+    let env = program.environment(&process.env);
+    let prepared = Prepared::new(&program.file, &process.args, &env);
+    let confined = program::give_signals(mask, explain)
+        .and_then(|()| load::confine(process, &program.file.to_string_lossy(), to, explain));
+    match confined {
+        Ok(slate) => {
+            let Err(error) = program::execute(&prepared, slate.as_ref(), explain);
+            error
+        }
+        Err(error) => error,
+    }
+}
+
 /// Makes this process what `process` says, in all but its program: the same steps for init and for exec. Returns the
 /// program, seen from where it will be.
 ///
@@ -211,7 +239,7 @@ pub fn assume(process: &Process, explain: &Explain) -> Result<Program> {
         explain.step(&explain::CWD, || program::enter(&process.cwd))?;
     }
     if let Some(sets) = &process.capabilities {
-        explain.step(&explain::CAPABILITIES, || capability::set(sets))?;
+        explain.step(&explain::CAPABILITIES, || capability::set(&load::until_loaded(process, sets)))?;
     }
     let find = || program::find(&process.args[0], process.search_path());
     // A path is there already: nothing is searched.

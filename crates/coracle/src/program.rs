@@ -11,7 +11,8 @@ use nix::unistd::{AccessFlags, access, chdir, getcwd};
 
 use crate::error::{Error, Result};
 use crate::explain::{EXECVE, Explain, SIGNALS};
-use crate::process::Process;
+use crate::seccomp::load::Slate;
+use crate::sys::Prepared;
 use crate::{path, signal, sys};
 
 /// The PATH of a container that sets none.
@@ -24,6 +25,15 @@ pub struct Program {
     pub file: CString,
     /// `HOME=...`, where the environment is to have it beside its own.
     pub home: Option<CString>,
+}
+
+impl Program {
+    /// The environment `set`, with its home where that is missing or empty.
+    pub fn environment<'a>(&'a self, set: &'a [CString]) -> Vec<&'a CStr> {
+        // An empty one is in the way of ours.
+        let stays = |entry: &&CString| self.home.is_none() || entry.as_c_str() != c"HOME=";
+        set.iter().filter(stays).chain(&self.home).map(CString::as_c_str).collect()
+    }
 }
 
 /// The path of the program `name`, seen from where we are. A name with a slash in it is a path already. Any other
@@ -78,37 +88,42 @@ pub fn environment(entries: impl IntoIterator<Item = CString>) -> Vec<CString> {
     environment
 }
 
-/// Becomes `program` with the arguments and environment of `process`. `mask` is the set of signals
-/// that was blocked before the runtime began to hold them.
+/// Gives the program its signals: `mask` is the set that was blocked before the runtime began to hold them.
 ///
 /// # Errors
-/// Returns only with one.
-pub fn execute(process: &Process, program: &Program, mask: &SigSet, explain: &Explain) -> Result<Infallible> {
+/// Those of sigaction(2) and sigprocmask(2).
+pub fn give_signals(mask: &SigSet, explain: &Explain) -> Result<()> {
     explain.step(&SIGNALS, || {
         sys::default_action(Signal::SIGPIPE).map_err(Error::refused("sigaction SIGPIPE"))?;
         signal::release(mask)
-    })?;
-    explain.last_step(&EXECVE);
-    // An empty one is in the way of ours.
-    let env: Vec<_> = match &program.home {
-        Some(home) => process
-            .env
-            .iter()
-            .filter(|entry| *entry != c"HOME=")
-            .chain([home])
-            .map(CString::as_c_str)
-            .collect(),
-        None => process.env.iter().map(CString::as_c_str).collect(),
-    };
-    nix::unistd::execve(&program.file, &process.args, &env).map_err(|errno| {
-        let shown = Path::new(OsStr::from_bytes(program.file.to_bytes())).display();
-        Error::refused(format!("execve {shown}"))(errno)
-            .at(EXECVE.name)
-            .with_cure(
-                Errno::ENOENT,
-                "give a program that is in the root filesystem, with the loader it asks for",
-            )
-            .with_cure(Errno::EACCES, "make it a file that its user may execute")
-            .with_cure(Errno::ENOEXEC, "it is no program for this machine, or a script without #!")
     })
+}
+
+/// Becomes the `prepared` program. Where this process is under a filter already, which has a `slate`, nothing is told any
+/// more, and an error is left there first of all.
+///
+/// # Errors
+/// Returns only with one.
+pub fn execute(prepared: &Prepared<'_>, slate: Option<&Slate>, explain: &Explain) -> Result<Infallible> {
+    if slate.is_none() {
+        explain.last_step(&EXECVE);
+    }
+    let errno = prepared.execute();
+    if let Some(slate) = slate {
+        slate.leave(errno);
+    }
+    Err(refused(prepared.file(), errno))
+}
+
+/// What execve(2) of the program at `file` says no with, for a person.
+pub fn refused(file: &CStr, errno: Errno) -> Error {
+    let shown = Path::new(OsStr::from_bytes(file.to_bytes())).display();
+    Error::refused(format!("execve {shown}"))(errno)
+        .at(EXECVE.name)
+        .with_cure(
+            Errno::ENOENT,
+            "give a program that is in the root filesystem, with the loader it asks for",
+        )
+        .with_cure(Errno::EACCES, "make it a file that its user may execute")
+        .with_cure(Errno::ENOEXEC, "it is no program for this machine, or a script without #!")
 }

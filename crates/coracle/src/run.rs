@@ -4,15 +4,17 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use crate::channel::Message;
-use crate::create::{self, Created, Init};
+use crate::create::{self, Created};
 use crate::delete;
 use crate::error::{Error, Result};
 use crate::exit;
 use crate::explain::{self, Explain};
+use crate::lifecycle::Status;
 use crate::plan::{Manner, Plan};
 use crate::signal::{self, Held};
 use crate::state::{Dir, Locked, State};
 use crate::sys;
+use crate::witness::Witness;
 
 /// What becomes of the container when its program runs, and when it has ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,7 +55,7 @@ pub fn begin(plan: &Plan, root: &Path, manner: &Manner, detach: bool, explain: &
     let made = create::make(plan, &locked, &manner, &held, explain);
     let created = made.inspect_err(|_| locked.dir.forget())?;
     explain
-        .step(&explain::GO_ON, || go_on(&created.init, &held))
+        .step(&explain::GO_ON, || go_on(&created, plan, &held))
         .and_then(|()| created.tell_pid(&manner))
         .inspect_err(|_| created.undo(&locked, explain))?;
     Ok(Running { created, locked, held })
@@ -87,12 +89,18 @@ impl Running {
 }
 
 /// Says the word to start, and waits until the program runs.
-fn go_on(init: &Init, held: &Held) -> Result<()> {
-    init.channel.send(&Message::Go)?;
-    match init.channel.next(held)?.map(|(message, _)| message) {
-        // Its end is close-on-exec.
-        None => Ok(()),
-        Some(Message::Failed(failure)) => Err(Error::Init(failure)),
-        Some(_) => Err(Error::InitDied),
+fn go_on(created: &Created, plan: &Plan, held: &Held) -> Result<()> {
+    let channel = &created.init.channel;
+    let listener = plan.process.seccomp.as_ref().and_then(|filter| filter.listener.clone());
+    let mut witness = Witness::new(created.init.born.pid, &created.state, Status::Created, listener);
+    channel.send(&Message::Go)?;
+    loop {
+        match witness.hear(channel.next(held)?, channel)? {
+            None => {}
+            // Its end is close-on-exec.
+            Some(None) => return Ok(()),
+            Some(Some(Message::Failed(failure))) => return Err(Error::Init(failure)),
+            Some(Some(_)) => return Err(Error::InitDied),
+        }
     }
 }

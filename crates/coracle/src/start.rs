@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use crate::bundle;
 use crate::channel::{Channel, Message};
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
 use crate::lifecycle::{self, Status};
 use crate::procfs;
-use crate::state::{Dir, State};
+use crate::state::{Dir, Locked, State};
+use crate::witness::Witness;
 
 /// The verb: starts the program of the created container `id` below `root`.
 ///
@@ -18,11 +20,29 @@ pub fn start(root: &Path, id: &str, explain: &Explain) -> Result<()> {
     let locked = Dir::find(root, id)?.lock()?;
     match lifecycle::of(&locked.dir)? {
         (state, Status::Created) => explain.step(&explain::START, || {
-            executed(Channel::from_socket(locked.connect()?).receive()?)?;
+            executed(last_word(&locked, &state, explain)?)?;
             // A process that dies closes its descriptors as well.
             if died_on_the_way(&state)? { Err(Error::InitDied) } else { Ok(()) }
         }),
         (_, status) => Err(Error::status("start", id, status, "only a created container can be started")),
+    }
+}
+
+/// Says the word to start to init, by connecting to it, and listens until it has no more to say. What it says of its filter is
+/// seen to; its supervisor is that of the container's own copy of its config.
+fn last_word(locked: &Locked, state: &State, explain: &Explain) -> Result<Option<Message>> {
+    let connection = Channel::from_socket(locked.connect()?);
+    let mut witness = Witness::new(state.init(), state, Status::Created, None);
+    loop {
+        let word = connection.receive_with()?;
+        if matches!(word, Some((Message::Listener, _))) {
+            let linux = bundle::of_container(&locked.dir, explain)?.1;
+            let filter = bundle::seccomp::filter(linux.seccomp.as_ref(), explain)?;
+            witness.listener = filter.and_then(|filter| filter.listener);
+        }
+        if let Some(word) = witness.hear(word, &connection)? {
+            return Ok(word);
+        }
     }
 }
 

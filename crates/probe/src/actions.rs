@@ -128,6 +128,12 @@ pub(crate) fn syscall(number: i64, args: [i64; 6]) -> Did {
     )
 }
 
+/// Makes a raw system call of i386.
+pub(crate) fn syscall32(number: i64, args: [i64; 6]) -> Did {
+    let made = sys::syscall32(number, args).step("syscall32");
+    told("syscall32", made.map(|value| Did { value: Some(value), ..Did::default() }))
+}
+
 /// Sleeps.
 pub(crate) fn sleep(time: Duration) -> Did {
     std::thread::sleep(time);

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 
+use crate::supervise::Answer;
+
 /// What stands on stderr where the command line has another form.
 pub(crate) const USAGE: &str = "\
 usage: probe [ACTION [ARG...]]
@@ -30,6 +32,11 @@ Reports the world it sees as one line of JSON. With an action it does one thing 
   alloc MB            write to that many megabytes of memory
   hog MB              have a child do that, tell how it ended, then wait until stdin is at its end
   syscall NR [ARG...] make a system call by number, with up to six numbers
+  syscall32 NR [ARG...]
+                      the same by i386's numbers and int 0x80, with up to five
+  supervise SOCKET ANSWER
+                      decide on the calls of seccomp filters that send their listener: with an errno, or
+                      `continue`, until stdin is at its end; a line for each message and each call
   escape CANARY       the classic escape from a chroot: try to read that file outside
   sleep SECONDS       sleep, then report
   spin SECONDS        report, then compute for that long
@@ -55,6 +62,8 @@ pub(crate) enum Command {
     Alloc(usize),
     Hog(usize),
     Syscall(i64, [i64; 6]),
+    Syscall32(i64, [i64; 6]),
+    Supervise(PathBuf, Answer),
     Escape(PathBuf),
     Sleep(Duration),
     Spin(Duration),
@@ -83,6 +92,11 @@ impl Command {
             ("alloc", [megabytes]) => Command::Alloc(parse(megabytes)?),
             ("hog", [megabytes]) => Command::Hog(parse(megabytes)?),
             ("syscall", [number, args @ ..]) => Command::Syscall(integer(number)?, integers(args)?),
+            ("syscall32", [number, args @ ..]) => Command::Syscall32(integer(number)?, integers(args)?),
+            ("supervise", [socket, answer]) => Command::Supervise(
+                socket.into(),
+                if answer == "continue" { Answer::Continue } else { Answer::Errno(parse(answer)?) },
+            ),
             ("escape", [canary]) => Command::Escape(canary.into()),
             ("sleep", [seconds]) => Command::Sleep(Duration::try_from_secs_f64(parse(seconds)?).ok()?),
             ("spin", [seconds]) => Command::Spin(Duration::try_from_secs_f64(parse(seconds)?).ok()?),

@@ -10,6 +10,7 @@ mod hog;
 mod kernel;
 mod mountinfo;
 mod report;
+mod supervise;
 mod sys;
 mod world;
 
@@ -25,7 +26,9 @@ use serde::Serialize;
 use crate::command::{Command, USAGE};
 pub use crate::kernel::{IoPriority, Kernel, MemoryPolicy, Scheduling};
 pub use crate::mountinfo::Mount;
-pub use crate::report::{Caps, Cgroup, Device, Did, Got, Kind, Report, Rlimit, Seccomp, Survived, Tty};
+pub use crate::report::{
+    Caps, Cgroup, Device, Did, Got, Heard, Kind, Report, Rlimit, Seccomp, Survived, Tty,
+};
 
 /// The status of a probe that its own signal did not kill.
 const SURVIVED: u8 = 99;
@@ -67,6 +70,8 @@ pub fn main() -> ExitCode {
             wait_for_end_of_input();
         }
         Command::Syscall(number, args) => report(actions::syscall(number, args)),
+        Command::Syscall32(number, args) => report(actions::syscall32(number, args)),
+        Command::Supervise(socket, answer) => supervise::supervise(&socket, answer, say),
         Command::Escape(canary) => report(actions::escape(&canary)),
         Command::Sleep(time) => report(actions::sleep(time)),
         Command::Spin(time) => {

@@ -140,6 +140,28 @@ pub struct Survived {
     pub did: Did,
 }
 
+/// A line of `supervise`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Heard {
+    /// All that was said on a connection up to now: JSON.
+    Message {
+        /// What it was.
+        message: serde_json::Value,
+        /// How many descriptors came with it.
+        fds: usize,
+    },
+    /// A connection is at its end.
+    Closed,
+    /// A call that was decided on.
+    Call {
+        /// Its number.
+        number: i64,
+        /// Who made it.
+        pid: u32,
+    },
+}
+
 /// Five lists of capability names (`CAP_SYS_ADMIN`), each sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caps {

@@ -1,7 +1,7 @@
 //! The few calls that need `unsafe`.
 #![allow(unsafe_code)]
 
-use std::os::fd::RawFd;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use nix::errno::Errno;
@@ -102,6 +102,65 @@ pub(crate) fn syscall(number: i64, args: [i64; 6]) -> nix::Result<i64> {
     let [a, b, c, d, e, f] = args;
     // SAFETY: none is possible. Whoever runs the probe asks for this very call, and it can harm only the probe.
     Errno::result(unsafe { libc::syscall(number, a, b, c, d, e, f) })
+}
+
+/// Makes a system call of i386, by the old interrupt, with up to five arguments.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn syscall32(number: i64, args: [i64; 6]) -> nix::Result<i64> {
+    let [b, c, d, s, i, _] = args;
+    let result: i64;
+    // SAFETY: as in `syscall`. The compiler keeps rbx for itself, so it is put back.
+    unsafe {
+        std::arch::asm!(
+            "xchg rbx, {b}",
+            "int 0x80",
+            "xchg rbx, {b}",
+            b = inout(reg) b => _,
+            inlateout("rax") number => result,
+            in("rcx") c,
+            in("rdx") d,
+            in("rsi") s,
+            in("rdi") i,
+            lateout("r8") _,
+            lateout("r9") _,
+            lateout("r10") _,
+            lateout("r11") _,
+        );
+    }
+    match result as i32 {
+        negative @ -4095..=-1 => Err(Errno::from_raw(-negative)),
+        result => Ok(result.into()),
+    }
+}
+
+/// There is no such thing here.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn syscall32(_: i64, _: [i64; 6]) -> nix::Result<i64> {
+    Err(Errno::ENOSYS)
+}
+
+/// Takes over a descriptor that a message brought.
+pub(crate) fn own(fd: RawFd) -> OwnedFd {
+    // SAFETY: the kernel made it for us with the message, and nobody else has taken it.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// The next call that waits on the listener of a filter (seccomp_unotify(2)).
+pub(crate) fn notification(listener: RawFd) -> nix::Result<libc::seccomp_notif> {
+    // SAFETY: the structure is plain data, and the kernel wants it zeroed.
+    let mut found: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel fills the structure that belongs to this request.
+    Errno::result(unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut found) })?;
+    Ok(found)
+}
+
+/// Lets the call `id` be done, or fail.
+pub(crate) fn answer(listener: RawFd, id: u64, errno: Option<i32>) -> nix::Result<()> {
+    let flags = if errno.is_none() { libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 } else { 0 };
+    let answer = libc::seccomp_notif_resp { id, val: 0, error: -errno.unwrap_or(0), flags };
+    // SAFETY: the kernel reads the structure that belongs to this request.
+    Errno::result(unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const answer) })
+        .map(drop)
 }
 
 /// Gives the signal back its default action.

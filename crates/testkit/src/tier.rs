@@ -64,6 +64,7 @@ fn ask(name: &str) -> Result<(), Missing> {
         "selinux" => kernel_has("/sys/fs/selinux/enforce", "SELinux"),
         "no_selinux" => absent("SELinux", kernel_has("/sys/fs/selinux/enforce", "SELinux")),
         "raised_limits" => raised_limits(),
+        "i386" => i386(),
         "runc" | "crun" => other_runtime(name),
         other => panic!("{other} is no tier"),
     }
@@ -212,6 +213,14 @@ pub fn busybox() -> Result<(), Missing> {
     tried(&mut Command::new(script), "a static BusyBox", "install the package busybox-static")
 }
 
+/// The opposite: what is tested is how it is missed.
+fn absent(what: &str, found: Result<(), Missing>) -> Result<(), Missing> {
+    match found {
+        Ok(()) => Err(missing(&format!("a machine without {what}"), "it is here".into(), "use one without")),
+        Err(_) => userns(),
+    }
+}
+
 /// Real-time scheduling, and the right to it.
 ///
 /// # Errors
@@ -277,11 +286,21 @@ fn kernel_has(path: &str, what: &str) -> Result<(), Missing> {
     }
 }
 
-/// The opposite: what is tested is how it is missed.
-fn absent(what: &str, found: Result<(), Missing>) -> Result<(), Missing> {
-    match found {
-        Ok(()) => Err(missing(&format!("a machine without {what}"), "it is here".into(), "use one without")),
-        Err(_) => userns(),
+/// Programs of i386 beside those of x86-64.
+///
+/// # Errors
+/// What is missing.
+pub fn i386() -> Result<(), Missing> {
+    // Its getpid.
+    let said = Command::new(harness::probe()).args(["syscall32", "20"]).stdin(Stdio::null()).output();
+    match said {
+        Ok(output) if String::from_utf8_lossy(&output.stdout).contains("\"ok\":true") => Ok(()),
+        Ok(output) => Err(missing(
+            "system calls of i386",
+            format!("int 0x80: {}", output.status),
+            "use an x86-64 kernel with CONFIG_IA32_EMULATION",
+        )),
+        Err(error) => Err(missing("system calls of i386", error.to_string(), "build the probe first")),
     }
 }
 

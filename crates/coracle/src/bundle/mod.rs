@@ -20,6 +20,7 @@ pub mod process;
 pub mod refuse;
 pub mod root;
 pub mod scheduling;
+pub mod seccomp;
 pub mod sysctl;
 pub mod version;
 
@@ -98,7 +99,8 @@ impl Source {
 /// The plan without what needs a root filesystem.
 fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<Plan> {
     refuse::in_config(config)?;
-    let process = process::first(config, explain)?;
+    let mut process = process::first(config, explain)?;
+    process.seccomp = seccomp::filter(config.linux.seccomp.as_ref(), explain)?;
     let namespaces = namespace::namespaces(&config.linux.namespaces)?;
     let offsets = namespace::offsets(&config.linux.time_offsets, &namespaces)?;
     let namespaces = namespaces.with_offsets(offsets);

@@ -98,6 +98,8 @@ pub fn process(
         labels: label::labels(asked, at)?,
         memory_policy: linux.memory_policy.as_ref().map(kernel::memory_policy).transpose()?,
         personality: linux.personality.as_ref().map(kernel::personality).transpose()?,
+        // The container's: it is in no process object.
+        seccomp: None,
     })
 }
 

@@ -36,11 +36,8 @@ fn refuse(at: &str, all: impl IntoIterator<Item = (&'static str, bool)>) -> Resu
     Ok(())
 }
 
-fn of_linux(linux: &Linux) -> [(&'static str, bool); 2] {
-    [
-        ("/linux/seccomp", linux.seccomp.is_some()),
-        ("/linux/intelRdt", linux.intel_rdt.is_some() && intel_rdt::mount_point().is_none()),
-    ]
+fn of_linux(linux: &Linux) -> [(&'static str, bool); 1] {
+    [("/linux/intelRdt", linux.intel_rdt.is_some() && intel_rdt::mount_point().is_none())]
 }
 
 /// Whether there is something in it; whatever cannot be empty counts.

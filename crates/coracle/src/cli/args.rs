@@ -31,7 +31,7 @@ pub(super) struct Cli {
     /// Tell every step as it is taken, on standard error
     #[arg(long, global = true)]
     pub(super) explain: bool,
-    /// Taken for compatibility
+    /// Say what only who looks for a mistake wants to know
     #[arg(long, hide = true)]
     pub(super) debug: bool,
     /// Taken for compatibility: who we are, we see

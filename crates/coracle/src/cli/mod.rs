@@ -69,7 +69,7 @@ fn seal(cli: &Cli) -> Result<()> {
 fn narration(cli: &Cli) -> Result<Explain> {
     let log = cli.log.as_deref().map(|path| Log::open(path, cli.log_format)).transpose()?;
     let explain = if cli.explain { Explain::to_stderr()? } else { Explain::silent() };
-    Ok(explain.with_log(log))
+    Ok(explain.with_log(log).debugging(cli.debug))
 }
 
 fn tell(error: &Error, explain: &Explain, code: u8) -> u8 {

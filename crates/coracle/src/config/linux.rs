@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::object::{only_objects, or_nothing};
-use super::{IntelRdt, MemoryPolicy, Personality, Resources};
+use super::{IntelRdt, MemoryPolicy, Personality, Resources, Seccomp};
 
 /// What is Linux's own.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -38,7 +37,7 @@ pub struct Linux {
     pub net_devices: BTreeMap<String, Option<NetDevice>>,
     /// Which system calls may be made.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub seccomp: Option<Value>,
+    pub seccomp: Option<Seccomp>,
     /// What of mounts, made and taken away, the host and the container tell each other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rootfs_propagation: Option<String>,

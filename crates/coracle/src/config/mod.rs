@@ -11,6 +11,7 @@ mod object;
 mod process;
 mod resources;
 mod scheduling;
+mod seccomp;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ pub use linux::{Device, IdMapping, Linux, Namespace, NetDevice, TimeOffset};
 pub use process::{Capabilities, ConsoleSize, Process, Rlimit, User};
 pub use resources::{DeviceRule, HugepageLimit, Pids, Resources};
 pub use scheduling::{CpuAffinity, IoPriority, Scheduler};
+pub use seccomp::{Argument, Seccomp, Syscalls};
 
 use object::{only_objects, or_nothing};
 

@@ -39,7 +39,8 @@ use crate::program::Program;
 use crate::signal::{self, Held};
 use crate::state::{Dir, State};
 use crate::sys;
-use crate::{console, exit, mapping, pid_file, program, rlimit, scheduler, seal};
+use crate::witness::Witness;
+use crate::{console, exit, mapping, pid_file, rlimit, scheduler, seal};
 
 pub use wish::Wish;
 
@@ -79,7 +80,9 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
     let born = explain
         .step(&explain::BEAR, || give_birth(&state, &process, manner, &held, theirs, &ours, explain))
         .map_err(Error::of_session)?;
-    let mut talk = Talk { channel: &ours, held: &held, manner, terminal: None };
+    let listener = process.seccomp.as_ref().and_then(|filter| filter.listener.clone());
+    let witness = Witness::new(born.pid, &state, Status::Running, listener);
+    let mut talk = Talk { channel: &ours, held: &held, manner, terminal: None, witness };
     bring_up(&state, &process, born.pid, explain)
         .and_then(|()| accompany(&mut talk))
         .and_then(|()| tell(&born, manner))
@@ -207,14 +210,16 @@ struct Talk<'a> {
     manner: &'a Manner,
     /// The other end of the session's terminal, where it is ours to keep.
     terminal: Option<OwnedFd>,
+    /// Who knows what it says of its filter.
+    witness: Witness<'a>,
 }
 
 impl Talk<'_> {
-    /// The session's next word but `Terminal`, whose descriptor goes to the console socket or is kept; `None` at the end
-    /// of the channel.
+    /// The session's next word but `Terminal`, whose descriptor goes to the console socket or is kept, and those of its filter;
+    /// `None` at the end of the channel.
     ///
     /// # Errors
-    /// [`Error::Interrupted`]; those of [`Channel::next`] and [`handover::send`].
+    /// [`Error::Interrupted`]; those of [`Channel::next`], [`handover::send`] and [`Witness::hear`].
     fn next(&mut self) -> Result<Option<Message>> {
         match (self.channel.next(self.held)?, &self.manner.console_socket) {
             (Some((Message::Terminal, Some(master))), Some(socket)) => {
@@ -225,7 +230,11 @@ impl Talk<'_> {
                 console::fit(master.as_fd());
                 self.terminal = Some(master);
             }
-            (word, _) => return Ok(word.map(|(message, _)| message)),
+            (word, _) => {
+                if let Some(word) = self.witness.hear(word, self.channel)? {
+                    return Ok(word);
+                }
+            }
         }
         self.next()
     }
@@ -286,8 +295,8 @@ impl Session<'_> {
         self.explain.goes_on_as("session");
         let failed = match self.begin() {
             Ok(program) => {
-                let Err(error) = program::execute(self.process, &program, &self.held.before, self.explain);
-                error
+                let mask = &self.held.before;
+                process::become_program(self.process, &program, mask, &self.channel, self.explain)
             }
             Err(error) => error,
         };

@@ -57,10 +57,12 @@ impl Wish {
             spec.terminal |= self.terminal;
             inherit(&mut spec, of_container);
         }
-        bundle::process(&spec, &linux, at, explain).map_err(|error| match &self.file {
+        let mut process = bundle::process(&spec, &linux, at, explain).map_err(|error| match &self.file {
             Some(file) => bundle::blamed_on(file, error),
             None => self.blamed_on_option(error),
-        })
+        })?;
+        process.seccomp = bundle::seccomp::filter(linux.seccomp.as_ref(), explain)?;
+        Ok(process)
     }
 
     /// The same error, blamed on the option that has brought it in, and not on the container's config: what that says was

@@ -13,6 +13,7 @@ mod mount;
 mod namespace;
 mod process;
 mod schedule;
+mod seccomp;
 mod terminal;
 
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -28,6 +29,7 @@ pub use mount::*;
 pub use namespace::*;
 pub use process::*;
 pub use schedule::*;
+pub use seccomp::*;
 pub use terminal::*;
 
 /// Takes over a descriptor that a system call just made.

@@ -217,11 +217,6 @@ pub(crate) fn what_is_not_done_is_refused_by_name() {
             &["/hooks: this version does not"],
         ),
         (
-            "seccomp",
-            |_, c| c["linux"]["seccomp"] = json!({ "defaultAction": "SCMP_ACT_ALLOW" }),
-            &["/linux/seccomp:"],
-        ),
-        (
             "huge pages",
             |_, c| {
                 let limit = json!({ "pageSize": "2MB", "limit": u64::MAX });
