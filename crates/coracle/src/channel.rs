@@ -5,6 +5,7 @@
 //!  |  --------- Go ---------->    |   what only we can do from outside is done: go on
 //!  |  <-- Born (a pidfd) ------   |   (a child that joined a user namespace has made the real one)
 //!  |  <-- Terminal (a master) -   |   (only where the process has a terminal)
+//!  |  <-- Mounted -------------   |   (only where the runtime has hooks to run now; then Go once more)
 //!  |  <-- Ready | Failed ------   |   all is set up, or what stopped it
 //! ```
 
@@ -32,8 +33,12 @@ pub enum Message {
     Born(i32),
     /// From the child: here is the other end of my terminal. A descriptor comes with it.
     Terminal,
+    /// From the child: the container's tree stands, and is not the root yet. It waits for `Go`.
+    Mounted,
     /// From the child: everything is set up.
     Ready,
+    /// From init, to whoever starts it: now I become the program. What comes next is the end of the conversation, or why not.
+    Executing,
     /// From the child: it is over.
     Failed(Failure),
 }
@@ -145,10 +150,8 @@ impl Channel {
             if news[0].any().unwrap_or(false) {
                 return self.receive_with();
             }
-            while let Some(arrived) = held.next()? {
-                if [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT].contains(&arrived.number) {
-                    return Err(Error::Interrupted { signal: arrived.number });
-                }
+            if let Some(signal) = held.end()? {
+                return Err(Error::Interrupted { signal });
             }
         }
     }

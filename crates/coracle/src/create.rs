@@ -6,8 +6,9 @@
 //!  | listen on start.sock; socketpair
 //!  | clone3(PIDFD | NEWPID | NEWNS | ...) --> |
 //!  | id maps, oom score                       | waits
-//!  | ----------------- Go ------------------> | control group, names, mounts, pivot_root, who it is,
-//!  |                                          | program found (init.rs)
+//!  | ----------------- Go ------------------> | control group, names, mounts
+//!  | <-------------- Mounted ---------------- | (only where the runtime has hooks to run now)
+//!  | hooks; ---------- Go ------------------> | hooks, pivot_root, who it is, program found (init.rs)
 //!  | <---------- Ready | Failed ------------- | waits for start
 //!  | state, pid file
 //! ```
@@ -22,7 +23,9 @@ use crate::channel::{self, Channel, Message};
 use crate::delete;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
+use crate::hook::{self, Moment, Place};
 use crate::init::Birth;
+use crate::lifecycle::Status;
 use crate::namespace::Kind;
 use crate::plan::{Manner, Plan};
 use crate::signal::Held;
@@ -46,8 +49,17 @@ pub struct Init {
 /// Whatever stopped it. Nothing is left of the container then.
 pub fn create(plan: &Plan, root: &Path, manner: &Manner, held: &Held, explain: &Explain) -> Result<()> {
     let locked = explain.step(&explain::STATE, || Dir::claim(root, &plan.id))?;
-    let created = make(plan, &locked, manner, held, explain).inspect_err(|_| locked.dir.forget())?;
-    created.tell_pid(manner).inspect_err(|_| created.undo(&locked, explain))
+    let made = make(plan, &locked, manner, held, explain);
+    let created = made.inspect_err(|_| forget(plan, &locked, held, explain))?;
+    created.tell_pid(manner).inspect_err(|_| created.undo(&locked, held, explain))
+}
+
+/// Gives back the id of a container that could not be made, and runs its poststop hooks: on the way out with an error that
+/// matters more.
+pub fn forget(plan: &Plan, locked: &Locked, held: &Held, explain: &Explain) {
+    locked.dir.forget();
+    let told = hook::told_of(&plan.id, &plan.bundle, &plan.annotations, Status::Stopped, None);
+    plan.hooks.run_poststop(&told, &Place::of_runtime(&plan.bundle, Some(held)), explain);
 }
 
 /// A container that waits for start.
@@ -69,9 +81,9 @@ impl Created {
     }
 
     /// Takes it all back, on the way out with an error that matters more.
-    pub fn undo(&self, locked: &Locked, explain: &Explain) {
+    pub fn undo(&self, locked: &Locked, held: &Held, explain: &Explain) {
         self.init.born.bury();
-        let _ = delete::clear(&locked.dir, &self.state, explain);
+        let _ = delete::clear(&locked.dir, &self.state, Some(held), explain);
     }
 }
 
@@ -128,6 +140,7 @@ fn note(plan: &Plan, cgroup: Cgroup) -> State {
         joined: plan.namespaces.joined().iter().map(|joined| joined.kind).collect(),
         cgroup,
         reaper: plan.reaper,
+        hooks: plan.hooks.has_later(),
     }
 }
 
@@ -167,7 +180,7 @@ fn populate(
     let mut init = Init { born, terminal: None, channel: ours };
     state.pid = init.born.pid.as_raw();
     let accompanied = bring_up(plan, state, dir, &init, explain)
-        .and_then(|()| until_ready(&mut init, manner, held))
+        .and_then(|()| until_ready(&mut init, plan, state, manner, held, explain))
         .and_then(|()| explain.step(&explain::PUBLISH, || dir.publish()));
     match accompanied {
         Ok(()) => Ok(init),
@@ -201,14 +214,29 @@ fn bring_up(plan: &Plan, state: &mut State, dir: &Dir, init: &Init, explain: &Ex
     init.channel.send(&Message::Go)
 }
 
-/// Waits until init is ready, and takes its terminal's other end.
-fn until_ready(init: &mut Init, manner: &Manner, held: &Held) -> Result<()> {
+/// Waits until init is ready, takes its terminal's other end, and runs the hooks for which it waits.
+fn until_ready(
+    init: &mut Init,
+    plan: &Plan,
+    state: &State,
+    manner: &Manner,
+    held: &Held,
+    explain: &Explain,
+) -> Result<()> {
     loop {
         match init.channel.next(held)? {
             Some((Message::Terminal, Some(master))) => match &manner.console_socket {
                 Some(socket) => console::send(socket, master.as_fd())?,
                 None => init.terminal = Some(master),
             },
+            Some((Message::Mounted, _)) => {
+                let told = hook::told(state, Status::Creating, Some(state.pid));
+                let place = Place::of_runtime(&plan.bundle, Some(held));
+                for moment in [Moment::Prestart, Moment::CreateRuntime] {
+                    plan.hooks.run(moment, &told, &place, explain)?;
+                }
+                init.channel.send(&Message::Go)?;
+            }
             Some((Message::Ready, _)) => return Ok(()),
             Some((Message::Failed(failure), _)) => return Err(Error::Init(failure)),
             Some(_) | None => return Err(Error::InitDied),

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::hook::Moment;
 use crate::namespace::{KINDS, Kind};
 use crate::spec;
 
@@ -67,7 +68,7 @@ const MOUNT_OPTIONS: [&str; 52] = [
 struct Features {
     oci_version_min: &'static str,
     oci_version_max: &'static str,
-    hooks: [&'static str; 0],
+    hooks: [&'static str; 6],
     mount_options: &'static [&'static str],
     linux: Linux,
     annotations: Annotations,
@@ -120,7 +121,7 @@ pub fn json() -> String {
     spec::text(&Features {
         oci_version_min: "1.0.0",
         oci_version_max: "1.3.0",
-        hooks: [],
+        hooks: Moment::ALL.map(Moment::name),
         mount_options: &MOUNT_OPTIONS,
         linux: Linux {
             namespaces: namespaces(),

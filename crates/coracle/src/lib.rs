@@ -18,6 +18,7 @@
 //! | [`plan`], [`bundle`], [`sandbox`] | from a config, or flags, to a checked plan |
 //! | [`state`], [`lifecycle`], [`pid_file`] | the container's directory; which state it is in |
 //! | [`channel`], [`birth`], [`exit`] | the words to the process that is made; its birth and its end |
+//! | [`hook`] | programs that run when something becomes of the container |
 //! | [`reaper`], [`init`] | what PID 1 does, in one numbered list |
 //! | [`create`], [`start`], [`run`], [`exec`], [`kill`], [`delete`], [`pause`], [`ps`], [`list`] | the verbs, one file each |
 //! | [`spec`], [`features`] | a config to begin with; what this runtime can do |
@@ -39,6 +40,7 @@ pub mod exec;
 pub mod exit;
 pub mod explain;
 pub mod features;
+pub mod hook;
 pub mod init;
 pub mod kill;
 pub mod lifecycle;

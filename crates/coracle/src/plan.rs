@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use crate::cgroup;
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::hook::Hooks;
 use crate::mapping::Mappings;
 use crate::mount::Mount;
 use crate::namespace::Namespaces;
@@ -49,6 +50,8 @@ pub struct Plan {
     pub cgroup: Option<cgroup::Plan>,
     /// What it runs.
     pub process: Process,
+    /// What runs when something becomes of it.
+    pub hooks: Hooks,
     /// Whether a reaper of ours is its PID 1, with the program as its child.
     pub reaper: bool,
 }

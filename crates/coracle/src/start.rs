@@ -5,25 +5,77 @@ use std::path::Path;
 use crate::channel::{Channel, Message};
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
+use crate::hook::{self, Hooks, Moment, Place};
 use crate::lifecycle::{self, Status};
-use crate::procfs;
-use crate::state::{Dir, State};
+use crate::signal::{self, Held};
+use crate::state::{Dir, Locked, State};
+use crate::{bundle, delete, procfs};
 
-/// The verb: starts the program of the created container `id` below `root`.
+/// The verb: starts the program of the created container `id` below `root`, and runs its poststart hooks.
 ///
 /// # Errors
-/// [`Error::NoContainer`]; [`Error::Status`] unless it is created; and that of execve(2), after which the container is
-/// stopped.
+/// [`Error::NoContainer`]; [`Error::Status`] unless it is created; that of execve(2), after which the container is
+/// stopped; [`Error::Hook`], or [`Error::Init`] with one of the container's own hooks, and then nothing is left of it.
 pub fn start(root: &Path, id: &str, explain: &Explain) -> Result<()> {
     let locked = Dir::find(root, id)?.lock()?;
     match lifecycle::of(&locked.dir)? {
-        (state, Status::Created) => explain.step(&explain::START, || {
-            executed(Channel::from_socket(locked.connect()?).receive()?)?;
-            // A process that dies closes its descriptors as well.
-            if died_on_the_way(&state)? { Err(Error::InitDied) } else { Ok(()) }
-        }),
+        (state, Status::Created) if state.hooks => with_hooks(&locked, &state, explain),
+        (state, Status::Created) => {
+            let channel = || locked.connect().map(Channel::from_socket);
+            explain.step(&explain::START, || go_on(&state, channel()?, Channel::receive))
+        }
         (_, status) => Err(Error::status("start", id, status, "only a created container can be started")),
     }
+}
+
+/// As [`start`], of a container with hooks that run now. Init runs its own before it becomes the program.
+fn with_hooks(locked: &Locked, state: &State, explain: &Explain) -> Result<()> {
+    // Told to end while a hook runs, we must take the container with us: nobody would go on with it.
+    let held = signal::hold()?;
+    let hooks = bundle::hooks_of(&locked.dir, explain)?;
+    explain
+        .step(&explain::START, || {
+            let channel = Channel::from_socket(locked.connect()?);
+            go_on(state, channel, |channel| Ok(channel.next(&held)?.map(|(message, _)| message)))
+        })
+        .and_then(|()| run_poststart(&hooks, state, &held, explain))
+        .inspect_err(|error| {
+            // The first error is the one to tell.
+            if error.ends_container() {
+                let _ = delete::kill_init(state)
+                    .and_then(|()| delete::clear(&locked.dir, state, Some(&held), explain));
+            }
+        })
+}
+
+/// Runs the poststart hooks of a container whose program runs.
+///
+/// # Errors
+/// As [`Hooks::run`].
+pub fn run_poststart(hooks: &Hooks, state: &State, held: &Held, explain: &Explain) -> Result<()> {
+    if hooks.at(Moment::Poststart).is_empty() {
+        return Ok(());
+    }
+    // It may have ended already.
+    let status = lifecycle::status(state)?;
+    let pid = (status != Status::Stopped).then_some(state.pid);
+    let place = Place::of_runtime(&state.bundle, Some(held));
+    hooks.run(Moment::Poststart, &hook::told(state, status, pid), &place, explain)
+}
+
+/// Waits until init has become the program. `channel`: the connection that tells it to go on.
+fn go_on(
+    state: &State,
+    channel: Channel,
+    mut receive: impl FnMut(&Channel) -> Result<Option<Message>>,
+) -> Result<()> {
+    match receive(&channel)? {
+        Some(Message::Executing) => executed(receive(&channel)?)?,
+        // One that dies closes its descriptors as well.
+        None => return Err(Error::InitDied),
+        word => return executed(word),
+    }
+    if died_on_the_way(state)? { Err(Error::InitDied) } else { Ok(()) }
 }
 
 /// Whether init has become the program, by its last word on the connection: none, for its end is close-on-exec, so the
@@ -39,7 +91,7 @@ pub fn executed(word: Option<Message>) -> Result<()> {
     }
 }
 
-/// Whether init has ended and never was the program.
+/// Whether init has ended and never was the program: something killed it between its last word and execve(2).
 fn died_on_the_way(state: &State) -> Result<bool> {
     Ok(!state.reaper
         && procfs::stat(state.init())?

@@ -23,7 +23,7 @@ use serde::Serialize;
 
 use crate::command::{Command, USAGE};
 pub use crate::mountinfo::Mount;
-pub use crate::report::{Caps, Cgroup, Device, Did, Got, Kind, Report, Rlimit, Seccomp, Survived, Tty};
+pub use crate::report::{Caps, Cgroup, Device, Did, Got, Kind, Note, Report, Rlimit, Seccomp, Survived, Tty};
 
 /// The status of a probe that its own signal did not kill.
 const SURVIVED: u8 = 99;
@@ -52,6 +52,7 @@ pub fn main() -> ExitCode {
         Command::WaitSignal(signals) => wait_for(&signals),
         Command::Orphan(count) => report(actions::orphan(count)),
         Command::Write(path, text) => report(actions::write(&path, text.as_bytes())),
+        Command::Note(path, name) => report(actions::note(&path, name)),
         Command::Open(path) => report(actions::read(&path)),
         Command::Mkdir(path) => report(actions::mkdir(&path)),
         Command::Mount(fstype, target) => report(actions::mount(&fstype, &target)),

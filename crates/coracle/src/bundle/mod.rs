@@ -8,6 +8,7 @@ pub mod blame;
 pub mod cgroup;
 pub mod device;
 pub mod file;
+pub mod hook;
 pub mod mapping;
 pub mod namespace;
 pub mod parse;
@@ -29,6 +30,7 @@ use crate::mount::Mount;
 use crate::namespace::{Kind, Namespaces};
 use crate::plan::{self, Plan};
 
+pub use hook::hooks_of;
 pub use process::{blamed_on, from_file, of_container, process};
 
 /// Reads the bundle in the folder `bundle` into a plan of a container `id`.
@@ -110,6 +112,7 @@ fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<
         read_only: Vec::new(),
         cgroup: Some(cgroup::plan(&config.linux, group, explain)?),
         process,
+        hooks: hook::hooks(config.hooks.as_ref())?,
         reaper: false,
     })
 }

@@ -14,8 +14,7 @@ use crate::error::Result;
 /// # Errors
 /// The JSON pointer of the first.
 pub(super) fn in_config(config: &Config) -> Result<()> {
-    let hooks = ("/hooks", has_any(&config.hooks));
-    refuse("", [hooks].into_iter().chain(of_linux(&config.linux)))
+    refuse("", of_linux(&config.linux))
 }
 
 /// The same for a process object, which is at the JSON pointer `at`.

@@ -5,6 +5,7 @@
 //! an object's place as well: engines write it. Properties that are not listed are ignored, as the specification
 //! demands ("Extensibility"). What is done with a property, the files of [`crate::bundle`] say.
 
+mod hooks;
 mod linux;
 mod object;
 mod process;
@@ -13,8 +14,8 @@ mod resources;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+pub use hooks::{Hook, Hooks};
 pub use linux::{Device, IdMapping, Linux, Namespace};
 pub use process::{Capabilities, ConsoleSize, Process, Rlimit, User};
 pub use resources::{DeviceRule, HugepageLimit, Pids, Resources};
@@ -43,7 +44,7 @@ pub struct Config {
     pub mounts: Vec<Mount>,
     /// Programs of the host's to run at certain steps.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hooks: Option<Value>,
+    pub hooks: Option<Hooks>,
     /// Whatever somebody wants to keep with the container.
     #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,

@@ -62,6 +62,9 @@ pub struct State {
     /// Whether a reaper of ours is its PID 1.
     #[serde(default)]
     pub reaper: bool,
+    /// Whether the copy of its config has hooks for start or later.
+    #[serde(default)]
+    pub hooks: bool,
 }
 
 /// A container's directory.

@@ -212,11 +212,6 @@ pub(crate) fn what_is_not_done_is_refused_by_name() {
             &["/linux/resources/hugepageLimits: this version does not"],
         ),
         (
-            "hooks",
-            |_, c| c["hooks"] = json!({ "prestart": [{ "path": "/bin/true" }] }),
-            &["/hooks: this version does not"],
-        ),
-        (
             "seccomp",
             |_, c| c["linux"]["seccomp"] = json!({ "defaultAction": "SCMP_ACT_ALLOW" }),
             &["/linux/seccomp:"],
