@@ -16,7 +16,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg, sendmsg, socketpair,
+    AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr, recvmsg, sendmsg,
+    shutdown, socketpair,
 };
 use serde::{Deserialize, Serialize};
 
@@ -151,9 +152,17 @@ impl Channel {
                 return self.receive_with();
             }
             if let Some(signal) = held.end()? {
-                return Err(Error::Interrupted { signal });
+                return Err(Error::interrupted(signal));
             }
         }
+    }
+}
+
+impl Channel {
+    /// Ends the conversation for everybody, whoever else holds a descriptor of either end.
+    pub fn hang_up(&self) {
+        // What was ended already is.
+        let _ = shutdown(self.0.as_raw_fd(), Shutdown::Both);
     }
 }
 

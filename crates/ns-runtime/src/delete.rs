@@ -103,6 +103,6 @@ fn ends_within(time: Duration, pidfd: BorrowedFd<'_>) -> Result<bool> {
 /// # Errors
 /// Those of both.
 pub fn clear(locked: &Locked, explain: &Explain) -> Result<()> {
-    coracle::delete::delete(locked.dir.path(), &locked.dir.id(), true, explain)?;
+    store::clear(&locked.dir, explain)?;
     Ok(locked.dir.remove()?)
 }

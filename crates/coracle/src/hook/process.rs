@@ -42,7 +42,7 @@ pub(super) fn run(hook: &Hook, state: &[u8], place: &Place<'_>) -> Result<Result
     let end = child.bury()?;
     let failed = |words: String| Ok(Err(format!("{words}{}", child.last_words())));
     match outcome? {
-        Outcome::Interrupted(signal) => Err(Error::Interrupted { signal }),
+        Outcome::Interrupted(signal) => Err(Error::interrupted(signal)),
         Outcome::Alone => Err(Error::InitDied),
         Outcome::TimedOut => {
             let seconds = hook.timeout.unwrap_or_default().as_secs();

@@ -11,6 +11,7 @@ mod config;
 mod descriptors;
 mod devices;
 mod features;
+mod hook_failures;
 mod hooks;
 mod kernel;
 mod labels;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let rooms = [
         lifecycle::TESTS,
         hooks::TESTS,
+        hook_failures::TESTS,
         config::TESTS,
         mounts::TESTS,
         terminal::TESTS,

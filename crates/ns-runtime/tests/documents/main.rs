@@ -15,6 +15,7 @@ use words::*;
 testkit::suite! { "ns-runtime",
     runtime = env!("CARGO_BIN_EXE_ns-runtime"),
     tests = [
+        s11_exec_is_a_shell_and_with_a_line_a_login_shell(userns, busybox, nsenter),
         s12_only_a_running_container_is_entered(userns, busybox, nsenter),
         s12_a_dead_init_makes_the_state_stopped_and_exec_says_so(userns, busybox, nsenter),
         s12_another_process_with_the_number_of_init_is_not_entered_nor_killed(root, busybox, nsenter),
