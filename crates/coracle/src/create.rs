@@ -230,9 +230,12 @@ fn until_ready(
                 None => init.terminal = Some(master),
             },
             Some((Message::Mounted, _)) => {
-                let told = hook::told(state, Status::Creating, Some(state.pid));
                 let place = Place::of_runtime(&plan.bundle, Some(held));
-                for moment in [Moment::Prestart, Moment::CreateRuntime] {
+                // The older ones were a part of start once, and still hear what they heard then.
+                for (moment, status) in
+                    [(Moment::Prestart, Status::Created), (Moment::CreateRuntime, Status::Creating)]
+                {
+                    let told = hook::told(state, status, Some(state.pid));
                     plan.hooks.run(moment, &told, &place, explain)?;
                 }
                 init.channel.send(&Message::Go)?;

@@ -63,6 +63,9 @@ pub fn main(mut birth: Birth<'_>) -> ! {
     // What comes now is told to whoever said the word.
     let by_start = by_socket.is_some();
     let started = by_socket.unwrap_or(birth.channel);
+    if let Err(error) = plan.require_process() {
+        give_up(&started, error);
+    }
     let place = Place {
         folder: Folder::Here,
         umask: None,

@@ -56,6 +56,21 @@ pub struct Plan {
     pub reaper: bool,
 }
 
+impl Plan {
+    /// Asserts that there is something to run: a container without a process can be created (runtime-spec, config.md,
+    /// "Process"), and no more.
+    ///
+    /// # Errors
+    /// At `/process`.
+    pub fn require_process(&self) -> Result<()> {
+        if !self.process.args.is_empty() {
+            return Ok(());
+        }
+        let problem = "is missing: nothing to run; create a container whose config has one".to_owned();
+        Err(Error::Config { pointer: "/process".to_owned(), problem })
+    }
+}
+
 /// How a container is to be created, beyond what is in its plan.
 #[derive(Debug, Clone, Default)]
 pub struct Manner {

@@ -47,6 +47,7 @@ pub struct Running {
 /// # Errors
 /// Whatever kept the program from running. Nothing of the container is left then.
 pub fn begin(plan: &Plan, root: &Path, manner: &Manner, detach: bool, explain: &Explain) -> Result<Running> {
+    plan.require_process()?;
     let held = signal::hold()?;
     let manner = Manner { die_together: !detach, at_once: true, ..manner.clone() };
     let locked = explain.step(&explain::STATE, || Dir::claim(root, &plan.id))?;

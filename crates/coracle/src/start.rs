@@ -56,11 +56,10 @@ pub fn run_poststart(hooks: &Hooks, state: &State, held: &Held, explain: &Explai
     if hooks.at(Moment::Poststart).is_empty() {
         return Ok(());
     }
-    // It may have ended already.
-    let status = lifecycle::status(state)?;
-    let pid = (status != Status::Stopped).then_some(state.pid);
     let place = Place::of_runtime(&state.bundle, Some(held));
-    hooks.run(Moment::Poststart, &hook::told(state, status, pid), &place, explain)
+    // The program runs, or has run: what it does meanwhile is not told.
+    let told = hook::told(state, Status::Running, Some(state.pid));
+    hooks.run(Moment::Poststart, &told, &place, explain)
 }
 
 /// Waits until init has become the program. `channel`: the connection that tells it to go on.

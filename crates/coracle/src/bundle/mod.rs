@@ -29,6 +29,7 @@ use crate::explain::Explain;
 use crate::mount::Mount;
 use crate::namespace::{Kind, Namespaces};
 use crate::plan::{self, Plan};
+use crate::process::Process;
 
 pub use hook::hooks_of;
 pub use process::{blamed_on, from_file, of_container, process};
@@ -92,7 +93,10 @@ impl Source {
 /// The plan without what needs a root filesystem.
 fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<Plan> {
     refuse::in_config(config)?;
-    let process = process(&config.process, "/process", explain)?;
+    let process = match &config.process {
+        Some(asked) => process(asked, "/process", explain)?,
+        None => Process { cwd: c"/".into(), ..Process::default() },
+    };
     let namespaces = namespace::namespaces(&config.linux.namespaces)?;
     let mappings = mapping::mappings(&config.linux, &namespaces, explain)?;
     mapping::check_identity(&mappings, &process.user)?;

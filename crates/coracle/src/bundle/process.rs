@@ -46,14 +46,17 @@ pub fn blamed_on(file: &Path, error: Error) -> Error {
 /// Those of reading the copy.
 pub fn of_container(dir: &Dir, explain: &Explain) -> Result<config::Process> {
     let path = dir.config_path();
-    let text = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let env = vec![format!("PATH={}", program::DEFAULT_PATH), "TERM=xterm".into()];
-            return Ok(config::Process { env, cwd: "/".into(), ..config::Process::default() });
+    let of_its_own = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        read => {
+            let text = read.map_err(Error::io(format!("read {}", path.display())))?;
+            parse::config(&text, &path, explain)?.process
         }
-        read => read.map_err(Error::io(format!("read {}", path.display())))?,
     };
-    Ok(parse::config(&text, &path, explain)?.process)
+    Ok(of_its_own.unwrap_or_else(|| {
+        let env = vec![format!("PATH={}", program::DEFAULT_PATH), "TERM=xterm".into()];
+        config::Process { env, cwd: "/".into(), ..config::Process::default() }
+    }))
 }
 
 /// Checks the process object `asked`, which is at the JSON pointer `at`.

@@ -28,8 +28,9 @@ use object::{only_objects, or_nothing};
 pub struct Config {
     /// The specification's version that it is written for.
     pub oci_version: String,
-    /// What runs.
-    pub process: Process,
+    /// What runs. A container without it can be created, and not started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
     /// Where. Required, but nobody looks at it where a mount namespace is joined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<Root>,

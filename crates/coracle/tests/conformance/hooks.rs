@@ -241,10 +241,11 @@ fn o05_the_state_is_on_their_standard_input() {
     noted.bundle.must(&["delete", noted.id()]);
     let folder = noted.bundle.path().canonicalize().expect("the bundle");
     let expected = [
-        ("prestart", "creating", pid.clone()),
-        ("createRuntime", "creating", pid),
+        ("prestart", "created", pid.clone()),
+        ("createRuntime", "creating", pid.clone()),
         ("createContainer", "creating", json!(1)),
         ("startContainer", "created", json!(1)),
+        ("poststart", "running", pid),
         ("poststop", "stopped", Value::Null),
     ];
     for (moment, status, pid) in expected {
