@@ -78,7 +78,10 @@ pub fn main(mut birth: Birth<'_>) -> ! {
     if by_start {
         // A process that is killed closes its descriptors as well: without this word, that is no success. A start that was
         // killed needs it no more.
-        let _ = started.send(&Message::Executing);
+        match started.send(&Message::Executing) {
+            Err(error) if error.errno() != Some(Errno::EPIPE) => give_up(&started, error),
+            _ => {}
+        }
     }
     let started = if plan.reaper { stay_as_reaper(started, held, explain) } else { started };
     let Err(error) = program::execute(&plan.process, &file, &held.before, explain);

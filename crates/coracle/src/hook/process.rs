@@ -85,6 +85,10 @@ impl Child {
         let (output, stdout) = pipe()?;
         let (errors, stderr) = pipe()?;
         let (report, tell) = pipe()?;
+        // Nothing may fail between its birth and our looking after it.
+        for ours in [&input, &output, &errors, &report] {
+            fcntl(ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(Error::refused("fcntl"))?;
+        }
         match sys::clone3(CloneFlags::empty(), None).map_err(Error::refused("clone3 for a hook"))? {
             Cloned::Child => {
                 let Err(errno) = become_hook(hook, place, [&stdin, &stdout, &stderr], &tell);
@@ -94,9 +98,6 @@ impl Child {
             Cloned::Parent { pid, pidfd } => {
                 // From both sides, so that it is done whoever comes first.
                 let _ = setpgid(pid, pid);
-                for ours in [&input, &output, &errors, &report] {
-                    fcntl(ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(Error::refused("fcntl"))?;
-                }
                 Ok(Child {
                     pid,
                     pidfd,

@@ -121,7 +121,8 @@ fn o07_an_invalid_value_is_an_error_that_says_where() {
 /// "Unless support for a valid value is REQUIRED, runtimes MAY choose which subset of the valid values it will support": what
 /// is not done is not silently left out.
 fn o07_an_invalid_value_of_what_is_optional_is_an_error_as_well() {
-    let rows: [(&str, fn(&mut Value)); 3] = [
+    type Row<'a> = (&'a str, fn(&mut Value));
+    let rows: [Row<'_>; 3] = [
         ("/process/oomScoreAdj", |config| config["process"]["oomScoreAdj"] = json!(1001)),
         ("/process/rlimits/0/type", |config| {
             config["process"]["rlimits"] = json!([{ "type": "RLIMIT_BOATS", "soft": 1, "hard": 1 }]);

@@ -227,7 +227,8 @@ fn o02_later_changes_of_the_config_have_no_effect() {
 /// "Unless otherwise stated, generating an error MUST leave the state of the environment as if the operation were never
 /// attempted."
 fn o02_a_create_that_fails_leaves_nothing() {
-    let rows: [(&str, fn(&mut Value)); 4] = [
+    type Row<'a> = (&'a str, fn(&mut Value));
+    let rows: [Row<'_>; 4] = [
         ("a value", |config| config["process"]["cwd"] = json!("relative")),
         ("a mount", |config| config["mounts"][0]["type"] = json!("nofs")),
         ("a program", |config| config["process"]["args"] = json!(["nowhere"])),
