@@ -6,6 +6,7 @@
 //!  |  <-- Born (a pidfd) ------   |   (a child that joined a user namespace has made the real one)
 //!  |  <-- Network (a socket) --   |   (only where network devices are to be moved; then Go once more)
 //!  |  <-- Terminal (a master) -   |   (only where the process has a terminal)
+//!  |  <-- Mounted -------------   |   (only where the runtime has hooks to run now; then Go once more)
 //!  |  <-- Ready | Failed ------   |   all is set up, or what stopped it
 //! ```
 
@@ -36,6 +37,8 @@ pub enum Message {
     Network,
     /// From the child: here is the other end of my terminal. A descriptor comes with it.
     Terminal,
+    /// From the child: the container's tree stands, and is not the root yet. It waits for `Go`.
+    Mounted,
     /// From the child: everything is set up.
     Ready,
     /// From a child that puts itself under a filter, and becomes the program of this path: a number in memory that tells
@@ -43,6 +46,8 @@ pub enum Message {
     Slate(String),
     /// From the same: a supervisor must hear of my calls. The filter's listener comes with it; it waits for `Go`.
     Listener,
+    /// From init, to whoever starts it: now I become the program. What comes next is the end of the conversation, or why not.
+    Executing,
     /// From the child: it is over.
     Failed(Failure),
 }
@@ -169,10 +174,8 @@ impl Channel {
             if news[0].any().unwrap_or(false) {
                 return self.receive_with();
             }
-            while let Some(arrived) = held.next()? {
-                if arrived.is_ending() {
-                    return Err(Error::interrupted(arrived.number));
-                }
+            if let Some(signal) = held.end()? {
+                return Err(Error::interrupted(signal));
             }
         }
     }

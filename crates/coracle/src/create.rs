@@ -6,8 +6,9 @@
 //!  | listen on start.sock; socketpair
 //!  | clone3(PIDFD | NEWPID | NEWNS | ...) --> |
 //!  | id maps, oom score                       | waits
-//!  | ----------------- Go ------------------> | control group, names, mounts, pivot_root, who it is,
-//!  |                                          | program found (init.rs)
+//!  | ----------------- Go ------------------> | control group, names, mounts
+//!  | <-------------- Mounted ---------------- | (only where the runtime has hooks to run now)
+//!  | hooks; ---------- Go ------------------> | hooks, pivot_root, who it is, program found (init.rs)
 //!  | <---------- Ready | Failed ------------- | waits for start
 //!  | state, pid file
 //! ```
@@ -23,8 +24,10 @@ use crate::delete;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
 use crate::handover::{self, What};
+use crate::hook::{self, Moment, Place};
 use crate::init::Birth;
 use crate::intel_rdt::Group;
+use crate::lifecycle::Status;
 use crate::namespace::Kind;
 use crate::netlink::Netlink;
 use crate::network::{self, Guests};
@@ -50,8 +53,17 @@ pub struct Init {
 /// Whatever stopped it. Nothing is left of the container then.
 pub fn create(plan: &Plan, root: &Path, manner: &Manner, held: &Held, explain: &Explain) -> Result<()> {
     let locked = explain.step(&explain::STATE, || Dir::claim(root, &plan.id))?;
-    let created = make(plan, &locked, manner, held, explain).inspect_err(|_| locked.dir.forget())?;
-    created.tell_pid(manner).inspect_err(|_| created.undo(&locked, explain))
+    let made = make(plan, &locked, manner, held, explain);
+    let created = made.inspect_err(|_| forget(plan, &locked, held, explain))?;
+    created.tell_pid(manner).inspect_err(|_| created.undo(&locked, held, explain))
+}
+
+/// Gives back the id of a container that could not be made, and runs its poststop hooks: on the way out with an error that
+/// matters more.
+pub fn forget(plan: &Plan, locked: &Locked, held: &Held, explain: &Explain) {
+    locked.dir.forget();
+    let told = hook::told_of(&plan.id, &plan.bundle, &plan.annotations, Status::Stopped, None);
+    plan.hooks.run_poststop(&told, &Place::of_runtime(&plan.bundle, Some(held)), explain);
 }
 
 /// A container that waits for start.
@@ -77,9 +89,9 @@ impl Created {
     }
 
     /// Takes it all back, on the way out with an error that matters more.
-    pub fn undo(&self, locked: &Locked, explain: &Explain) {
+    pub fn undo(&self, locked: &Locked, held: &Held, explain: &Explain) {
         self.init.born.bury();
-        let _ = delete::clear(&locked.dir, &self.state, explain);
+        let _ = delete::clear(&locked.dir, &self.state, Some(held), explain);
     }
 }
 
@@ -155,6 +167,7 @@ fn note(plan: &Plan, cgroup: Cgroup) -> State {
         reaper: plan.reaper,
         keyring: plan.keyring.is_some(),
         intel_rdt: None,
+        hooks: plan.hooks.has_later(),
     }
 }
 
@@ -207,7 +220,7 @@ fn populate(
     let pid = init.born.pid;
     let mut guests = None;
     let accompanied = bring_up(plan, state, dir, &init, explain)
-        .and_then(|()| until_ready(plan, &mut init, &mut guests, manner, held, explain))
+        .and_then(|()| until_ready(&mut init, plan, state, &mut guests, manner, held, explain))
         .and_then(|()| process::complete(&plan.process, pid, explain))
         .and_then(|()| explain.step(&explain::PUBLISH, || dir.publish()));
     match accompanied {
@@ -255,11 +268,12 @@ fn bring_up(plan: &Plan, state: &mut State, dir: &Dir, init: &Init, explain: &Ex
     init.channel.send(&Message::Go)
 }
 
-/// Waits until init is ready, moves its network devices (they are `guests` until the container is there) and takes its
-/// terminal's other end.
+/// Waits until init is ready, moves its network devices (they are `guests` until the container is there), takes its
+/// terminal's other end, and runs the hooks for which it waits.
 fn until_ready(
-    plan: &Plan,
     init: &mut Init,
+    plan: &Plan,
+    state: &State,
     guests: &mut Option<Guests>,
     manner: &Manner,
     held: &Held,
@@ -281,6 +295,17 @@ fn until_ready(
                     init.terminal = Some(master);
                 }
             },
+            Some((Message::Mounted, _)) => {
+                let place = Place::of_runtime(&plan.bundle, Some(held));
+                // The older ones were a part of start once, and still hear what they heard then.
+                for (moment, status) in
+                    [(Moment::Prestart, Status::Created), (Moment::CreateRuntime, Status::Creating)]
+                {
+                    let told = hook::told(state, status, Some(state.pid));
+                    plan.hooks.run(moment, &told, &place, explain)?;
+                }
+                init.channel.send(&Message::Go)?;
+            }
             Some((Message::Ready, _)) => return Ok(()),
             Some((Message::Failed(failure), _)) => return Err(Error::Init(failure)),
             Some(_) | None => return Err(Error::InitDied),

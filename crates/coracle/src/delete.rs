@@ -5,9 +5,12 @@ use std::path::Path;
 
 use nix::libc::SIGKILL;
 
+use crate::bundle;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
+use crate::hook::{self, Hooks, Place};
 use crate::lifecycle::{self, Status};
+use crate::signal::Held;
 use crate::state::{Dir, State};
 use crate::sys;
 
@@ -37,11 +40,11 @@ pub fn delete(root: &Path, id: &str, force: bool, explain: &Explain) -> Result<(
         Err(error) => return Err(error),
     };
     kill_init(&state)?;
-    clear(&locked.dir, &state, explain)
+    clear(&locked.dir, &state, None, explain)
 }
 
 /// Kills init and waits for its end. With a PID namespace, that is the end of all that are in it.
-fn kill_init(state: &State) -> Result<()> {
+pub(crate) fn kill_init(state: &State) -> Result<()> {
     let Some(pidfd) = lifecycle::pidfd(state)? else { return Ok(()) };
     // A frozen process does not even die.
     if state.cgroup.is_frozen()? {
@@ -55,16 +58,26 @@ fn kill_init(state: &State) -> Result<()> {
 }
 
 /// Removes the control group, with whoever of the container is left in it, its share of the processor's cache, and the
-/// directory.
+/// directory; then come the poststop hooks. With `held`, those end when we are told to end.
 ///
 /// # Errors
-/// Those of all. The directory stays where the control group does: it tells where that is.
-pub fn clear(dir: &Dir, state: &State, explain: &Explain) -> Result<()> {
+/// Those of all but the hooks. The directory stays where the control group does: it tells where that is.
+pub fn clear(dir: &Dir, state: &State, held: Option<&Held>, explain: &Explain) -> Result<()> {
+    // They are in the directory.
+    let hooks = if state.hooks { bundle::hooks_of(dir, explain) } else { Ok(Hooks::default()) };
     if !state.cgroup.folders.is_empty() && !state.cgroup.shared {
         explain.step(&explain::REMOVE_CGROUP, || state.cgroup.remove(!state.is_whole()))?;
     }
     if let Some(group) = &state.intel_rdt {
         explain.step(&explain::REMOVE_RDT, || group.remove())?;
     }
-    explain.step(&explain::REMOVE, || dir.remove())
+    explain.step(&explain::REMOVE, || dir.remove())?;
+    match hooks {
+        Ok(hooks) => {
+            let told = hook::told(state, Status::Stopped, None);
+            hooks.run_poststop(&told, &Place::of_runtime(&state.bundle, held), explain);
+        }
+        Err(error) => explain.warn(&format!("the poststop hooks are not known any more: {error}")),
+    }
+    Ok(())
 }

@@ -99,6 +99,17 @@ pub enum Error {
         /// Its name as given.
         name: String,
     },
+    /// A hook failed.
+    Hook {
+        /// When it ran, as the config calls it.
+        moment: &'static str,
+        /// Its place in the list, from 0.
+        number: usize,
+        /// Its path.
+        path: String,
+        /// What is wrong, and the end of what it said.
+        problem: String,
+    },
     /// Init told us what stopped it.
     Init(Failure),
     /// Init ended without a word.
@@ -146,6 +157,16 @@ impl Error {
             *step = name;
         }
         self
+    }
+
+    /// Whether it is the end of a container that was created: a hook failed, or we were told to end while one ran
+    /// (runtime-spec, runtime.md, "Lifecycle").
+    pub fn ends_container(&self) -> bool {
+        match self {
+            Error::Hook { .. } | Error::Interrupted { .. } => true,
+            Error::Init(failure) => failure.hook,
+            _ => false,
+        }
     }
 
     /// We were told to end by `signal`, while a container was being made of which nothing is left.
@@ -234,6 +255,11 @@ impl fmt::Display for Error {
                 "find the program: exec: {name:?}: executable file not found in $PATH of the container; \
                  give its path inside the container, or set PATH"
             ),
+            // runc's words come first: engines look for them.
+            Error::Hook { moment, number, path, problem } => write!(
+                f,
+                "error running {moment} hook #{number}: {path}: {problem}; mend it, or take /hooks/{moment}/{number} out of the config"
+            ),
             Error::Init(failure) => f.write_str(&failure.text),
             Error::InitDied => f.write_str("the container's first process ended while it was being set up"),
             Error::SessionDied => f.write_str("the session ended while it was being set up"),
@@ -250,16 +276,20 @@ pub struct Failure {
     pub text: String,
     /// The kernel's number, where it was the kernel.
     pub errno: Option<i32>,
+    /// Whether it was a hook.
+    #[serde(default)]
+    pub hook: bool,
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
+        let hook = matches!(error, Error::Hook { .. });
         let mut text = error.to_string();
         // A name in it may be as long as its owner likes; a message must fit into a packet.
         if let Some((end, _)) = text.char_indices().nth(4096) {
             text.truncate(end);
             text += " ...";
         }
-        Failure { text, errno: error.errno().map(|errno| errno as i32) }
+        Failure { text, errno: error.errno().map(|errno| errno as i32), hook }
     }
 }

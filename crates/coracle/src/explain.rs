@@ -135,6 +135,15 @@ steps! {
     MOVE_ROOT: "move the root filesystem onto the root",
         "pivot_root takes no root on a ramfs; what is below is taken off, or covered",
         "openat, move_mount, umount2, fchdir, chroot, chdir (statfs, mount)", "libcontainer/rootfs_linux.go, msMoveRoot";
+    PRESTART: "run the prestart hooks",
+        "the container's namespaces are there, and its program is not: now the host may add to them",
+        "pipe2, clone3, poll, waitid", "libcontainer/process_linux.go, procHooks";
+    CREATE_RUNTIME: "run the createRuntime hooks",
+        "the container's namespaces are there, and its program is not: now the host may add to them",
+        "pipe2, clone3, poll, waitid", "libcontainer/process_linux.go, procHooks";
+    CREATE_CONTAINER: "run the createContainer hooks",
+        "before pivot_root both trees are in reach: a program of the host's may work on the container's",
+        "pipe2, clone3, poll, waitid", "libcontainer/rootfs_linux.go, prepareRootfs";
     READ_ONLY: "make paths read-only",
         "parts of /proc steer the whole machine",
         "openat2 (open_tree, mount_setattr, move_mount)", "libcontainer/rootfs_linux.go, readonlyPath";
@@ -189,6 +198,9 @@ steps! {
     WAIT_FOR_GO: "wait for the word to start",
         "run is create and start in one: the word comes from the same process",
         "recvmsg", "libcontainer/standard_init_linux.go, opens exec.fifo";
+    START_CONTAINER: "run the startContainer hooks",
+        "the container prepares itself: they are its own programs, and do what its program may do",
+        "pipe2, clone3, poll, waitid", "libcontainer/standard_init_linux.go, Init";
     REAPER: "stay as PID 1 and give birth to the program",
         "PID 1 adopts every orphan; this one also buries them",
         "clone3, signalfd, waitid", "(an engine puts tini or catatonit in front)";
@@ -213,6 +225,9 @@ steps! {
     GO_ON: "start the program",
         "the word goes by the channel, which closes by itself when execve works",
         "sendmsg, recvmsg", "libcontainer/container_linux.go, exec and handleFifoResult";
+    POSTSTART: "run the poststart hooks",
+        "somebody wants to know that the program runs",
+        "pipe2, clone3, poll, waitid", "libcontainer/container_linux.go, postStart";
     BEAR: "give birth to the session",
         "nobody changes their own PID namespace: a middle process goes into the container, and is a parent there",
         "clone3 (twice)", "libcontainer/nsenter/nsexec.c, stages 1 and 2";
@@ -231,6 +246,9 @@ steps! {
     REMOVE: "remove the container's directory",
         "nothing of it is left",
         "unlink, rmdir (unlinkat)", "libcontainer/state_linux.go, destroy";
+    POSTSTOP: "run the poststop hooks",
+        "nothing is left of the container: what was made for it elsewhere may go as well",
+        "pipe2, clone3, poll, waitid", "libcontainer/state_linux.go, runPoststopHooks";
 }
 
 /// Who tells it, where it is not a process that the runtime made.

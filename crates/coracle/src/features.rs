@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::hook::Moment;
 use crate::memory_policy;
 use crate::namespace::{KINDS, Kind};
 use crate::{mount, spec};
@@ -12,7 +13,7 @@ use crate::{mount, spec};
 struct Features {
     oci_version_min: &'static str,
     oci_version_max: &'static str,
-    hooks: [&'static str; 0],
+    hooks: [&'static str; 6],
     mount_options: Vec<String>,
     linux: Linux,
     annotations: Annotations,
@@ -79,7 +80,7 @@ pub fn json() -> String {
     spec::text(&Features {
         oci_version_min: "1.0.0",
         oci_version_max: "1.3.0",
-        hooks: [],
+        hooks: Moment::ALL.map(Moment::name),
         mount_options: mount::known_options(),
         linux: Linux {
             namespaces: namespaces(),

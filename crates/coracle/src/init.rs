@@ -8,11 +8,14 @@ use nix::sched::unshare;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::getpid;
 
 use crate::cgroup::{Cgroup, Doors};
 use crate::channel::{Channel, Message};
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
+use crate::hook::{self, Folder, Moment, Place, Until};
+use crate::lifecycle::Status;
 use crate::mount::World;
 use crate::namespace::{self, Kind};
 use crate::plan::{Manner, Plan};
@@ -60,7 +63,28 @@ pub fn main(mut birth: Birth<'_>) -> ! {
         Err(error) => give_up(&birth.channel, error),
     };
     // What comes now is told to whoever said the word.
+    let by_start = by_socket.is_some();
     let started = by_socket.unwrap_or(birth.channel);
+    if let Err(error) = plan.require_process() {
+        give_up(&started, error);
+    }
+    let place = Place {
+        folder: Folder::Here,
+        umask: None,
+        mask: Some(&held.before),
+        until: Until::Silence(&started),
+    };
+    if let Err(error) = run_hooks(plan, Moment::StartContainer, Status::Created, &place, explain) {
+        give_up(&started, error);
+    }
+    if by_start {
+        // A process that is killed closes its descriptors as well: without this word, that is no success. A start that was
+        // killed needs it no more.
+        match started.send(&Message::Executing) {
+            Err(error) if error.errno() != Some(Errno::EPIPE) => give_up(&started, error),
+            _ => {}
+        }
+    }
     let started = if plan.reaper { stay_as_reaper(started, held, explain) } else { started };
     let error = process::become_program(&plan.process, &file, &held.before, &started, explain);
     give_up(&started, error)
@@ -98,7 +122,7 @@ fn set_up(birth: &mut Birth<'_>) -> Result<Program> {
     }
     explain.step(&explain::HIDE, seal::hide)?;
     // What is made in the container has the permissions that are said, until the process gets a umask of its own.
-    umask(Mode::empty());
+    let umask = umask(Mode::empty());
     if !birth.doors.is_empty() {
         explain.step(&explain::JOIN_CGROUP, || birth.doors.enter())?;
     }
@@ -146,8 +170,9 @@ fn set_up(birth: &mut Birth<'_>) -> Result<Program> {
         explain.step(&explain::PROPAGATION, rootfs::stop_propagation)?;
     }
     match &plan.rootfs {
-        Some(wish) => furnish(wish, birth)?,
+        Some(wish) => furnish(wish, birth, umask)?,
         None => {
+            hooks_of_create(birth, Folder::Here, umask)?;
             close_what_is_not_ours(birth, &[])?;
             process::give_terminal(&plan.process, None, &birth.channel, explain)?;
         }
@@ -174,8 +199,8 @@ fn set_up(birth: &mut Birth<'_>) -> Result<Program> {
     Ok(file)
 }
 
-/// Makes the root filesystem the root, with all that belongs into it.
-fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
+/// Makes the root filesystem the root, with all that belongs into it. `umask`: the caller's, for hooks.
+fn furnish(wish: &Rootfs, birth: &mut Birth<'_>, umask: Mode) -> Result<()> {
     let (plan, explain) = (birth.plan, birth.explain);
     let by_bind = plan.namespaces.own().any(|kind| kind == Kind::User);
     // Before there are mounts that say otherwise.
@@ -196,6 +221,7 @@ fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
     if !plan.devices.is_empty() {
         explain.step(&explain::DEVICES, || device::make(root, &plan.devices, by_bind, &plan.mounts))?;
     }
+    hooks_of_create(birth, Folder::Open(root), umask)?;
     process::give_terminal(&plan.process, Some(root), &birth.channel, explain)?;
     if !plan.read_only.is_empty() {
         explain.step(&explain::READ_ONLY, || mask::make_read_only(root, &plan.read_only))?;
@@ -222,6 +248,39 @@ fn furnish(wish: &Rootfs, birth: &mut Birth<'_>) -> Result<()> {
     // Now, for a working directory may not lead through it.
     drop(mounted);
     Ok(())
+}
+
+/// The hooks before pivot_root(2), while both trees are in reach: the runtime's own, for which we wait, and then those that
+/// run in here, in `folder`.
+fn hooks_of_create(birth: &Birth<'_>, folder: Folder<'_>, umask: Mode) -> Result<()> {
+    let (plan, channel) = (birth.plan, &birth.channel);
+    if plan.hooks.has_runtimes() {
+        channel.send(&Message::Mounted)?;
+        if channel.receive()? != Some(Message::Go) {
+            sys::exit_now(1);
+        }
+    }
+    let mask = Some(&birth.held.before);
+    let place = Place { folder, umask: Some(umask), mask, until: Until::Silence(channel) };
+    run_hooks(plan, Moment::CreateContainer, Status::Creating, &place, birth.explain)
+}
+
+/// Runs hooks of the plan in the container's namespaces. Who outlives them there is ours to bury, where we are PID 1.
+fn run_hooks(
+    plan: &Plan,
+    moment: Moment,
+    status: Status,
+    place: &Place<'_>,
+    explain: &Explain,
+) -> Result<()> {
+    if plan.hooks.at(moment).is_empty() {
+        return Ok(());
+    }
+    let pid = Some(getpid().as_raw());
+    let told = hook::told_of(&plan.id, &plan.bundle, &plan.annotations, status, pid);
+    plan.hooks.run(moment, &told, place, explain)?;
+    // No child of ours has this number.
+    reaper::reap(getpid()).map(drop)
 }
 
 /// Mounts the container's file systems, in their order.

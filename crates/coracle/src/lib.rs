@@ -26,6 +26,7 @@
 //! | [`handover`] | descriptors for whoever listens: a terminal, a process |
 //! | [`network`] | network devices that move into a container |
 //! | [`witness`] | what is heard of a process under a filter |
+//! | [`hook`] | programs that run when something becomes of the container |
 //! | [`reaper`], [`init`] | what PID 1 does, in one numbered list |
 //! | [`create`], [`start`], [`run`], [`exec`], [`kill`], [`delete`], [`pause`], [`ps`], [`list`] | the verbs, one file each |
 //! | [`spec`], [`features`] | a config to begin with; what this runtime can do |
@@ -49,6 +50,7 @@ pub mod exit;
 pub mod explain;
 pub mod features;
 pub mod handover;
+pub mod hook;
 pub mod init;
 pub mod intel_rdt;
 pub mod keyring;

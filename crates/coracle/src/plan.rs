@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use crate::cgroup;
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::hook::Hooks;
 use crate::intel_rdt;
 use crate::keyring::Keyring;
 use crate::mapping::Mappings;
@@ -61,8 +62,25 @@ pub struct Plan {
     pub keyring: Option<Keyring>,
     /// What it runs.
     pub process: Process,
+    /// What runs when something becomes of it.
+    pub hooks: Hooks,
     /// Whether a reaper of ours is its PID 1, with the program as its child.
     pub reaper: bool,
+}
+
+impl Plan {
+    /// Asserts that there is something to run: a container without a process can be created (runtime-spec, config.md,
+    /// "Process"), and no more.
+    ///
+    /// # Errors
+    /// At `/process`.
+    pub fn require_process(&self) -> Result<()> {
+        if !self.process.args.is_empty() {
+            return Ok(());
+        }
+        let problem = "is missing: nothing to run; create a container whose config has one".to_owned();
+        Err(Error::Config { pointer: "/process".to_owned(), problem })
+    }
 }
 
 /// How a container is to be created, beyond what is in its plan.

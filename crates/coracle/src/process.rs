@@ -31,7 +31,7 @@ use crate::user::{self, Identity};
 /// What a container runs (runtime-spec, config.md, "Process").
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Process {
-    /// The program's name and its arguments; never empty.
+    /// The program's name and its arguments; empty where there is nothing to run.
     pub args: Vec<CString>,
     /// `NAME=value` each, no name twice.
     pub env: Vec<CString>,
@@ -241,9 +241,13 @@ pub fn assume(process: &Process, explain: &Explain) -> Result<Program> {
     if let Some(sets) = &process.capabilities {
         explain.step(&explain::CAPABILITIES, || capability::set(&load::until_loaded(process, sets)))?;
     }
-    let find = || program::find(&process.args[0], process.search_path());
+    // Without a program, start says so.
+    let Some(name) = process.args.first() else {
+        return Ok(Program { file: CString::default(), home: None });
+    };
+    let find = || program::find(name, process.search_path());
     // A path is there already: nothing is searched.
-    let is_path = process.args[0].to_bytes().contains(&b'/');
+    let is_path = name.to_bytes().contains(&b'/');
     let file = if is_path { find()? } else { explain.step(&explain::FIND, find)? };
     if process.no_new_privileges {
         explain.step(&explain::NO_NEW_PRIVILEGES, || {

@@ -13,8 +13,8 @@ use crate::lifecycle::Status;
 use crate::plan::{Manner, Plan};
 use crate::signal::{self, Held};
 use crate::state::{Dir, Locked, State};
-use crate::sys;
 use crate::witness::Witness;
+use crate::{start, sys};
 
 /// What becomes of the container when its program runs, and when it has ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,15 +49,17 @@ pub struct Running {
 /// # Errors
 /// Whatever kept the program from running. Nothing of the container is left then.
 pub fn begin(plan: &Plan, root: &Path, manner: &Manner, detach: bool, explain: &Explain) -> Result<Running> {
+    plan.require_process()?;
     let held = signal::hold()?;
     let manner = Manner { die_together: !detach, at_once: true, ..manner.clone() };
     let locked = explain.step(&explain::STATE, || Dir::claim(root, &plan.id))?;
     let made = create::make(plan, &locked, &manner, &held, explain);
-    let created = made.inspect_err(|_| locked.dir.forget())?;
+    let created = made.inspect_err(|_| create::forget(plan, &locked, &held, explain))?;
     explain
         .step(&explain::GO_ON, || go_on(&created, plan, &held))
+        .and_then(|()| start::run_poststart(&plan.hooks, &created.state, &held, explain))
         .and_then(|()| created.tell_pid(&manner))
-        .inspect_err(|_| created.undo(&locked, explain))?;
+        .inspect_err(|_| created.undo(&locked, &held, explain))?;
     Ok(Running { created, locked, held })
 }
 
@@ -80,7 +82,7 @@ impl Running {
         if keep || !locked.again()? {
             return ended;
         }
-        let cleared = delete::clear(&locked.dir, &state, explain);
+        let cleared = delete::clear(&locked.dir, &state, Some(&held), explain);
         // Our end closes them.
         sys::leave_open([init.born.pidfd, init.channel.into()]);
         std::mem::forget((locked, held));

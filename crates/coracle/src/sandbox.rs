@@ -11,6 +11,7 @@ use oci_spec::runtime::{LinuxCpuBuilder, LinuxMemoryBuilder, LinuxPidsBuilder, L
 use crate::config;
 use crate::console::Size;
 use crate::error::{Error, Result};
+use crate::hook::Hooks;
 use crate::mapping::{self, Mappings};
 use crate::mount::Mount;
 use crate::namespace::{Kind, Namespaces};
@@ -101,6 +102,7 @@ pub fn plan(wish: Wish) -> Result<Plan> {
         },
         id,
         rootfs: rootfs.map(|path| Rootfs { path, readonly: false, propagation: None }),
+        hooks: Hooks::default(),
         reaper: wish.reaper,
     })
 }

@@ -99,6 +99,21 @@ impl Held {
     }
 }
 
+impl Held {
+    /// The number of the first signal that has arrived and asks us to end; the others are for nobody.
+    ///
+    /// # Errors
+    /// Those of [`Held::next`].
+    pub fn end(&self) -> Result<Option<i32>> {
+        while let Some(arrived) = self.next()? {
+            if arrived.is_ending() {
+                return Ok(Some(arrived.number));
+            }
+        }
+        Ok(None)
+    }
+}
+
 impl AsFd for Held {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.queue.as_fd()

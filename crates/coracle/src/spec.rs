@@ -56,7 +56,7 @@ pub fn text(config: &impl Serialize) -> String {
 pub fn default() -> Config {
     Config {
         oci_version: "1.0.2".into(),
-        process: process(),
+        process: Some(process()),
         root: Some(Root { path: "rootfs".into(), readonly: true }),
         hostname: Some("coracle".into()),
         domainname: None,

@@ -84,7 +84,7 @@ impl<'a> Witness<'a> {
                 EXECVE.name,
                 program.to_string_lossy()
             );
-            return Err(Error::Init(Failure { text, errno: None }));
+            return Err(Error::Init(Failure { text, errno: None, hook: false }));
         }
         Ok(())
     }

@@ -172,6 +172,10 @@ fn a_full_config_is_told_as_it_was() {
     config["linux"]["rootfsPropagation"] = json!("rprivate");
     config["linux"]["resources"] = json!({ "pids": { "limit": 20 } });
     config["linux"]["namespaces"].as_array_mut().expect("a list").push(json!({ "type": "cgroup" }));
+    for moment in ["prestart", "createRuntime", "createContainer", "poststart", "poststop"] {
+        config["hooks"][moment] = json!([{ "path": "/bin/true" }]);
+    }
+    config["hooks"]["startContainer"] = json!([{ "path": "/probe", "args": ["probe", "exit", "0"] }]);
     let rootfs = "make the root filesystem read-only";
     let names = compare(&config);
     for name in
@@ -179,6 +183,7 @@ fn a_full_config_is_told_as_it_was() {
     {
         assert!(names.iter().any(|told| told == name), "{name}: {names:?}");
     }
+    assert_eq!(names.iter().filter(|told| told.ends_with(" hooks")).count(), 6, "{names:?}");
 }
 
 fn a_step_that_is_not_taken_is_not_told() {

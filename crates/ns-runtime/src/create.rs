@@ -59,6 +59,7 @@ pub fn make(
     let source = Source::open(bundle)?;
     log.step("Validating OCI spec");
     let plan = source.plan(id, &group(id), explain)?;
+    plan.require_process()?;
     log.step("Creating container metadata");
     let config: serde_json::Value = serde_json::from_slice(&plan.config).unwrap_or_default();
     let rootfs = config["root"]["path"].as_str().unwrap_or("none of its own").to_owned();

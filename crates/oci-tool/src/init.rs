@@ -60,12 +60,13 @@ fn config(wish: Wish) -> Config {
     if wish.rootless {
         spec::make_rootless(&mut config);
     }
+    let process = config.process.get_or_insert_default();
+    process.terminal = !wish.no_terminal;
     if let Some(args) = wish.args {
-        config.process.args = args.split_whitespace().map(str::to_owned).collect();
+        process.args = args.split_whitespace().map(str::to_owned).collect();
     }
     if let Some(hostname) = wish.hostname {
         config.hostname = Some(hostname);
     }
-    config.process.terminal = !wish.no_terminal;
     config
 }

@@ -134,8 +134,9 @@ pub fn config(target: &Target, command: Vec<String>, exact: bool) -> Result<Stri
         Config { hostname: None, mounts: Vec::new(), linux: Linux::default(), ..spec::default() };
     // Whatever is named: without a new mount namespace nobody looks at it.
     let mut root = Root { path: "/".into(), readonly: false };
-    config.process.args = command;
-    config.process.terminal = std::io::stdin().is_terminal();
+    let process = config.process.get_or_insert_default();
+    process.args = command;
+    process.terminal = std::io::stdin().is_terminal();
     config.linux.cgroups_path = target.cgroup()?;
     for (kind, path) in target.namespaces()? {
         let path = Some(path.to_string_lossy().into_owned()).filter(|_| exact || kind != Kind::Mount);

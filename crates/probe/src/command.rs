@@ -22,6 +22,7 @@ Reports the world it sees as one line of JSON. With an action it does one thing 
   wait-signal SIG...  report with these blocked, wait for one, print it on a second line
   orphan [N]          leave N orphans (1) that end together: does PID 1 reap them within 2 s?
   write PATH TEXT     make or overwrite a file
+  note PATH [NAME]    read stdin to its end, add it with the name and the report to a file, as a line of JSON
   open PATH           open a file and tell how it begins
   mkdir PATH          make a directory
   list PATH           tell what is in a directory
@@ -52,6 +53,7 @@ pub(crate) enum Command {
     WaitSignal(SigSet),
     Orphan(u32),
     Write(PathBuf, OsString),
+    Note(PathBuf, String),
     Open(PathBuf),
     Mkdir(PathBuf),
     List(PathBuf),
@@ -82,6 +84,8 @@ impl Command {
             ("orphan", []) => Command::Orphan(1),
             ("orphan", [count]) => Command::Orphan(parse(count)?),
             ("write", [path, text]) => Command::Write(path.into(), text.clone()),
+            ("note", [path]) => Command::Note(path.into(), String::new()),
+            ("note", [path, name]) => Command::Note(path.into(), parse(name)?),
             ("open", [path]) => Command::Open(path.into()),
             ("mkdir", [path]) => Command::Mkdir(path.into()),
             ("list", [path]) => Command::List(path.into()),

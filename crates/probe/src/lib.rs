@@ -27,7 +27,7 @@ use crate::command::{Command, USAGE};
 pub use crate::kernel::{IoPriority, Kernel, MemoryPolicy, Scheduling};
 pub use crate::mountinfo::Mount;
 pub use crate::report::{
-    Caps, Cgroup, Device, Did, Got, Heard, Kind, Report, Rlimit, Seccomp, Survived, Tty,
+    Caps, Cgroup, Device, Did, Got, Heard, Kind, Note, Report, Rlimit, Seccomp, Survived, Tty,
 };
 
 /// The status of a probe that its own signal did not kill.
@@ -57,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::WaitSignal(signals) => wait_for(&signals),
         Command::Orphan(count) => report(actions::orphan(count)),
         Command::Write(path, text) => report(actions::write(&path, text.as_bytes())),
+        Command::Note(path, name) => report(actions::note(&path, name)),
         Command::Open(path) => report(actions::read(&path)),
         Command::Mkdir(path) => report(actions::mkdir(&path)),
         Command::List(path) => report(actions::list(&path)),

@@ -126,6 +126,17 @@ pub struct Did {
     pub reaped: Option<bool>,
 }
 
+/// A line of the file that `note` writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The name that it was given.
+    pub name: String,
+    /// What was on its standard input.
+    pub input: String,
+    /// The world as it saw it.
+    pub report: Report,
+}
+
 /// The second line of `wait-signal`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Got {

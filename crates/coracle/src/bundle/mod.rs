@@ -8,6 +8,7 @@ pub mod blame;
 pub mod cgroup;
 pub mod device;
 pub mod file;
+pub mod hook;
 pub mod idmap;
 pub mod kernel;
 pub mod label;
@@ -38,6 +39,7 @@ use crate::mount::Mount;
 use crate::namespace::{Kind, Namespaces};
 use crate::plan::{self, Plan};
 
+pub use hook::hooks_of;
 pub use process::{blamed_on, from_file, of_container, process};
 
 /// Reads the bundle in the folder `bundle` into a plan of a container `id`.
@@ -127,6 +129,7 @@ fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<
         sysctls,
         keyring: Some(Keyring::of(id)),
         process,
+        hooks: hook::hooks(config.hooks.as_ref())?,
         reaper: false,
     })
 }

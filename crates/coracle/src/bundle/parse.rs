@@ -22,7 +22,9 @@ pub fn config(text: &str, file: &Path, explain: &Explain) -> Result<Config> {
             "/ociVersion: {}, an old one: what later versions no longer have, such as /platform, is ignored",
             config.oci_version
         ));
-        take_flat_capabilities(&mut config.process, explain);
+        if let Some(process) = &mut config.process {
+            take_flat_capabilities(process, explain);
+        }
     }
     Ok(config)
 }

@@ -47,16 +47,19 @@ pub fn blamed_on(file: &Path, error: Error) -> Error {
 /// Those of reading the copy.
 pub fn of_container(dir: &Dir, explain: &Explain) -> Result<(config::Process, config::Linux)> {
     let path = dir.config_path();
-    let text = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let env = vec![format!("PATH={}", program::DEFAULT_PATH), "TERM=xterm".into()];
-            let process = config::Process { env, cwd: "/".into(), ..config::Process::default() };
-            return Ok((process, config::Linux::default()));
+    let config = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        read => {
+            let text = read.map_err(Error::io(format!("read {}", path.display())))?;
+            Some(parse::config(&text, &path, explain)?)
         }
-        read => read.map_err(Error::io(format!("read {}", path.display())))?,
     };
-    let config = parse::config(&text, &path, explain)?;
-    Ok((config.process, config.linux))
+    let (of_its_own, linux) = config.map(|config| (config.process, config.linux)).unwrap_or_default();
+    let process = of_its_own.unwrap_or_else(|| {
+        let env = vec![format!("PATH={}", program::DEFAULT_PATH), "TERM=xterm".into()];
+        config::Process { env, cwd: "/".into(), ..config::Process::default() }
+    });
+    Ok((process, linux))
 }
 
 /// The first process of the container of `config`. The processors of exec are not its own.
@@ -64,7 +67,10 @@ pub fn of_container(dir: &Dir, explain: &Explain) -> Result<(config::Process, co
 /// # Errors
 /// As [`process`].
 pub(super) fn first(config: &Config, explain: &Explain) -> Result<Process> {
-    let mut process = process(&config.process, &config.linux, "/process", explain)?;
+    let mut process = match &config.process {
+        Some(asked) => process(asked, &config.linux, "/process", explain)?,
+        None => Process { cwd: c"/".into(), ..Process::default() },
+    };
     process.scheduling.before = None;
     process.scheduling.processors = Some(scheduler::all_processors());
     Ok(process)

@@ -1,9 +1,6 @@
 //! What a config may ask for and this version does not do, or this machine does not have: refused by name.
 //!
-//! An empty value asks for nothing. Properties that the specification does not know must be ignored (config.md,
-//! "Extensibility").
-
-use serde_json::Value;
+//! Properties that the specification does not know must be ignored (config.md, "Extensibility").
 
 use super::wrong;
 use crate::config::{Config, Linux};
@@ -15,8 +12,7 @@ use crate::intel_rdt;
 /// # Errors
 /// The JSON pointer of the first.
 pub(super) fn in_config(config: &Config) -> Result<()> {
-    let hooks = ("/hooks", has_any(&config.hooks));
-    refuse("", [hooks].into_iter().chain(of_linux(&config.linux)))
+    refuse("", of_linux(&config.linux))
 }
 
 /// Refuses the first of `all` that is asked for: properties of the object at the JSON pointer `at` that this version does
@@ -38,23 +34,4 @@ fn refuse(at: &str, all: impl IntoIterator<Item = (&'static str, bool)>) -> Resu
 
 fn of_linux(linux: &Linux) -> [(&'static str, bool); 1] {
     [("/linux/intelRdt", linux.intel_rdt.is_some() && intel_rdt::mount_point().is_none())]
-}
-
-/// Whether there is something in it; whatever cannot be empty counts.
-fn is_full(asked: &Value) -> bool {
-    match asked {
-        Value::Null => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(list) => !list.is_empty(),
-        Value::Object(properties) => !properties.is_empty(),
-        Value::Bool(_) | Value::Number(_) => true,
-    }
-}
-
-/// Whether there is something in any of its properties.
-fn has_any(asked: &Option<Value>) -> bool {
-    match asked {
-        Some(Value::Object(properties)) => properties.values().any(is_full),
-        other => other.as_ref().is_some_and(is_full),
-    }
 }

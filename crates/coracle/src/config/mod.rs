@@ -5,6 +5,7 @@
 //! an object's place as well: engines write it. Properties that are not listed are ignored, as the specification
 //! demands ("Extensibility"). What is done with a property, the files of [`crate::bundle`] say.
 
+mod hooks;
 mod kernel;
 mod linux;
 mod object;
@@ -16,8 +17,8 @@ mod seccomp;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+pub use hooks::{Hook, Hooks};
 pub use kernel::{IntelRdt, MemoryPolicy, Personality};
 pub use linux::{Device, IdMapping, Linux, Namespace, NetDevice, TimeOffset};
 pub use process::{Capabilities, ConsoleSize, Process, Rlimit, User};
@@ -33,8 +34,9 @@ use object::{only_objects, or_nothing};
 pub struct Config {
     /// The specification's version that it is written for.
     pub oci_version: String,
-    /// What runs.
-    pub process: Process,
+    /// What runs. A container without it can be created, and not started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
     /// Where. Required, but nobody looks at it where a mount namespace is joined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<Root>,
@@ -49,7 +51,7 @@ pub struct Config {
     pub mounts: Vec<Mount>,
     /// Programs of the host's to run at certain steps.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hooks: Option<Value>,
+    pub hooks: Option<Hooks>,
     /// Whatever somebody wants to keep with the container.
     #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,

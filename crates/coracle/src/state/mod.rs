@@ -68,6 +68,9 @@ pub struct State {
     /// Its share of the processor's cache, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intel_rdt: Option<intel_rdt::Group>,
+    /// Whether the copy of its config has hooks for start or later.
+    #[serde(default)]
+    pub hooks: bool,
 }
 
 /// A container's directory.

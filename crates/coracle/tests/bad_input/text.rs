@@ -202,29 +202,14 @@ pub(crate) fn each_wrong_version_is_refused() {
 }
 
 pub(crate) fn what_is_not_done_is_refused_by_name() {
-    check(&[
-        (
-            "huge pages",
-            |_, c| {
-                let limit = json!({ "pageSize": "2MB", "limit": u64::MAX });
-                c["linux"]["resources"] = json!({ "hugepageLimits": [limit] });
-            },
-            &["/linux/resources/hugepageLimits: this version does not"],
-        ),
-        (
-            "hooks",
-            |_, c| c["hooks"] = json!({ "prestart": [{ "path": "/bin/true" }] }),
-            &["/hooks: this version does not"],
-        ),
-        (
-            "huge pages",
-            |_, c| {
-                let limit = json!({ "pageSize": "2MB", "limit": u64::MAX });
-                c["linux"]["resources"] = json!({ "hugepageLimits": [limit] });
-            },
-            &["/linux/resources/hugepageLimits: this version does not"],
-        ),
-    ]);
+    check(&[(
+        "huge pages",
+        |_, c| {
+            let limit = json!({ "pageSize": "2MB", "limit": u64::MAX });
+            c["linux"]["resources"] = json!({ "hugepageLimits": [limit] });
+        },
+        &["/linux/resources/hugepageLimits: this version does not"],
+    )]);
 }
 
 pub(crate) fn a_property_that_is_there_twice_is_no_choice_of_ours() {

@@ -1,5 +1,381 @@
 //! runtime.md, "Lifecycle" and "Operations": create, start, state, kill, delete. Rows O-01 to O-04.
 
-use testkit::Test;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
-pub(crate) const TESTS: &[Test] = testkit::tests! {};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use testkit::{Test, within};
+
+use super::common::{Bundle, Leaks, text};
+
+pub(crate) const TESTS: &[Test] = testkit::tests! {
+    o01_every_operation_needs_an_id(userns),
+    o01_no_operation_knows_a_container_that_is_not_there(userns),
+    o01_create_needs_a_bundle(userns),
+    o01_an_id_that_is_taken_is_refused_and_the_container_is_unharmed(userns),
+    o01_an_id_that_is_no_name_is_refused(userns),
+    o01_only_a_created_container_can_be_started(userns),
+    o01_a_container_without_a_process_can_be_created_and_not_started(userns),
+    o01_kill_sends_the_signal_to_the_process(userns),
+    o01_kill_reaches_a_created_container(userns),
+    o01_a_container_that_has_stopped_cannot_be_signalled(userns),
+    o02_create_makes_everything_and_runs_nothing(userns),
+    o02_later_changes_of_the_config_have_no_effect(userns),
+    o02_a_create_that_fails_leaves_nothing(userns),
+    o02_start_runs_the_program_once(userns),
+    o02_start_tells_of_an_init_that_is_gone(userns),
+    o03_only_a_container_that_does_not_run_can_be_deleted(userns),
+    o03_a_created_container_can_be_deleted(userns),
+    o03_delete_takes_what_create_made_and_nothing_else(userns),
+    o03_an_id_can_be_used_again(userns),
+    o04_the_state_has_what_it_must_have(userns),
+    o04_the_status_is_created_then_running_then_stopped(userns),
+    o04_annotations_may_be_absent(userns),
+};
+
+const SOON: Duration = Duration::from_secs(5);
+
+/// A bundle whose program runs `args`, for crun as well.
+fn running(args: &[&str]) -> Bundle {
+    let bundle = Bundle::new();
+    let _ = std::fs::create_dir(bundle.path().join("rootfs/dev"));
+    bundle.args(args);
+    bundle
+}
+
+fn waiting() -> Bundle {
+    running(&["/probe", "wait-signal", "TERM", "USR1"])
+}
+
+/// Ends the container's program and waits for that.
+fn stop(bundle: &Bundle) {
+    bundle.must(&["kill", bundle.id(), "KILL"]);
+    bundle.wait_for(bundle.id(), "stopped");
+}
+
+/// What fails without an exit code that anybody promised.
+#[track_caller]
+fn fails(bundle: &Bundle, args: &[&str]) -> String {
+    let output = bundle.call(args);
+    assert!(!output.status.success(), "{args:?} says success: {}", text(&output.stdout));
+    text(&output.stderr)
+}
+
+/// As [`fails`], of a create, whose standard error a container may keep that it must not make.
+#[track_caller]
+fn create_fails(bundle: &Bundle, id: &str) {
+    let path = bundle.path().display().to_string();
+    let mut create = bundle.coracle(&["create", "--bundle", &path, id]);
+    let status = create.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    assert!(!status.expect("the runtime starts").success(), "create {id:?} says success");
+}
+
+/// "This operation MUST generate an error if it is not provided the ID of a container."
+fn o01_every_operation_needs_an_id() {
+    let bundle = waiting();
+    for verb in ["state", "create", "start", "kill", "delete"] {
+        fails(&bundle, &[verb]);
+    }
+    assert!(bundle.left().is_empty());
+}
+
+/// "Attempting to query (start, signal, delete) a container that does not exist MUST generate an error."
+fn o01_no_operation_knows_a_container_that_is_not_there() {
+    let bundle = waiting();
+    for verb in ["state", "start", "kill", "delete"] {
+        let error = fails(&bundle, &[verb, "nobody"]);
+        assert!(error.contains("does not exist"), "{verb}: {error}");
+    }
+}
+
+/// "This operation MUST generate an error if it is not provided a path to the bundle": the folder where we are is one,
+/// unless it is none.
+fn o01_create_needs_a_bundle() {
+    let bundle = waiting();
+    let mut create = bundle.coracle(&["create", bundle.id()]);
+    let leaks = Leaks::watch(&mut create, bundle.id());
+    let output = create.current_dir("/proc/self").output().expect("the runtime starts");
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("config.json"), "{}", text(&output.stderr));
+    leaks.assert_none(&bundle, "no bundle");
+}
+
+/// "If the ID provided is not unique ..., the implementation MUST generate an error and a new container MUST NOT be created."
+fn o01_an_id_that_is_taken_is_refused_and_the_container_is_unharmed() {
+    let bundle = waiting();
+    bundle.create(bundle.id());
+    let before = bundle.state_of(bundle.id());
+    create_fails(&bundle, bundle.id());
+    assert_eq!(bundle.state_of(bundle.id()), before);
+    bundle.must(&["start", bundle.id()]);
+    create_fails(&bundle, bundle.id());
+    let now = bundle.state_of(bundle.id());
+    assert_eq!((&now["status"], &now["pid"]), (&json!("running"), &before["pid"]));
+    stop(&bundle);
+    create_fails(&bundle, bundle.id());
+    bundle.must(&["delete", bundle.id()]);
+    bundle.create(bundle.id());
+}
+
+fn o01_an_id_that_is_no_name_is_refused() {
+    let bundle = waiting();
+    for id in ["", ".", "..", "../up", "a/b", "a b"] {
+        create_fails(&bundle, id);
+    }
+    assert!(bundle.left().is_empty(), "{:?}", bundle.left());
+    assert!(!bundle.path().join("up").exists());
+}
+
+/// "Attempting to start a container that is not created MUST have no effect on the container and MUST generate an error."
+fn o01_only_a_created_container_can_be_started() {
+    let bundle = waiting();
+    bundle.create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    let before = bundle.state_of(bundle.id());
+    fails(&bundle, &["start", bundle.id()]);
+    assert_eq!(bundle.state_of(bundle.id()), before, "a running one");
+    stop(&bundle);
+    let before = bundle.state_of(bundle.id());
+    fails(&bundle, &["start", bundle.id()]);
+    assert_eq!(bundle.state_of(bundle.id()), before, "a stopped one");
+}
+
+/// "process ... is REQUIRED when start is called"; start "MUST generate an error if process was not set".
+fn o01_a_container_without_a_process_can_be_created_and_not_started() {
+    let bundle = waiting();
+    let mut config = Bundle::config();
+    config.as_object_mut().expect("an object").remove("process");
+    bundle.write(&config).create(bundle.id());
+    assert_eq!(bundle.state_of(bundle.id())["status"], "created");
+    let error = fails(&bundle, &["start", bundle.id()]);
+    assert!(error.contains("/process"), "{error}");
+    bundle.wait_for(bundle.id(), "stopped");
+    bundle.must(&["delete", bundle.id()]);
+    let output = bundle.run();
+    assert!(!output.status.success() && text(&output.stderr).contains("/process"), "run");
+    assert!(bundle.left().is_empty());
+}
+
+/// "This operation MUST send the specified signal to the container process."
+fn o01_kill_sends_the_signal_to_the_process() {
+    let bundle = waiting();
+    bundle.create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    bundle.ready();
+    bundle.must(&["kill", bundle.id(), "USR1"]);
+    bundle.wait_for(bundle.id(), "stopped");
+    let said = std::fs::read_to_string(bundle.output(bundle.id())).expect("its output");
+    assert!(said.contains("{\"got\":\"SIGUSR1\"}"), "{said}");
+}
+
+/// "Attempting to send a signal to a container that is neither created nor running" is what is an error.
+fn o01_kill_reaches_a_created_container() {
+    let bundle = waiting();
+    bundle.create(bundle.id());
+    stop(&bundle);
+    fails(&bundle, &["start", bundle.id()]);
+    bundle.must(&["delete", bundle.id()]);
+}
+
+/// It "MUST have no effect on the container and MUST generate an error".
+fn o01_a_container_that_has_stopped_cannot_be_signalled() {
+    let bundle = waiting();
+    bundle.create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    stop(&bundle);
+    let before = bundle.state_of(bundle.id());
+    let error = fails(&bundle, &["kill", bundle.id(), "KILL"]);
+    assert!(error.contains("container not running"), "{error}");
+    assert_eq!(bundle.state_of(bundle.id()), before);
+}
+
+/// "While the resources requested in the config.json MUST be created, the user-specified program MUST NOT be run at this
+/// time."
+fn o02_create_makes_everything_and_runs_nothing() {
+    let bundle = running(&["/probe", "write", "/tmp/ran", "yes"]);
+    bundle.create(bundle.id());
+    let pid = bundle.state_of(bundle.id())["pid"].to_string();
+    let mounts = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).expect("its mounts");
+    assert!(mounts.lines().any(|line| line.contains(" /proc ") && line.contains(" - proc ")), "{mounts}");
+    for name in ["pid", "mnt", "uts", "ipc", "net"] {
+        let of = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/{name}")).expect("a namespace");
+        assert_ne!(of(&pid), of("self"), "{name}");
+    }
+    let ran = bundle.path().join("rootfs/tmp/ran");
+    assert!(!ran.exists(), "the program ran before start");
+    bundle.must(&["start", bundle.id()]);
+    within(SOON, "the program has run", || ran.exists());
+}
+
+/// "Any updates to config.json after this step MUST NOT affect the container."
+fn o02_later_changes_of_the_config_have_no_effect() {
+    let bundle = running(&["/probe", "write", "/tmp/first", "yes"]);
+    bundle.create(bundle.id());
+    bundle.write_text("{ no config");
+    bundle.must(&["start", bundle.id()]);
+    bundle.wait_for(bundle.id(), "stopped");
+    assert!(bundle.path().join("rootfs/tmp/first").exists());
+    std::fs::remove_file(bundle.path().join("config.json")).expect("it is there");
+    assert_eq!(bundle.state_of(bundle.id())["status"], "stopped");
+    bundle.must(&["delete", bundle.id()]);
+}
+
+/// "Unless otherwise stated, generating an error MUST leave the state of the environment as if the operation were never
+/// attempted."
+fn o02_a_create_that_fails_leaves_nothing() {
+    type Row<'a> = (&'a str, fn(&mut Value));
+    let rows: [Row<'_>; 4] = [
+        ("a value", |config| config["process"]["cwd"] = json!("relative")),
+        ("a mount", |config| config["mounts"][0]["type"] = json!("nofs")),
+        ("a program", |config| config["process"]["args"] = json!(["nowhere"])),
+        ("a namespace", |config| config["linux"]["namespaces"][0]["path"] = json!("/nowhere")),
+    ];
+    for (row, change) in rows {
+        let bundle = waiting();
+        let mut config = Bundle::config();
+        change(&mut config);
+        let path = bundle.write(&config).path().display().to_string();
+        let mut create = bundle.coracle(&["create", "--bundle", &path, bundle.id()]);
+        let leaks = Leaks::watch(&mut create, bundle.id());
+        let status = create.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        assert!(!status.expect("the runtime starts").success(), "{row}");
+        leaks.assert_none(&bundle, row);
+    }
+}
+
+/// "This operation MUST run the user-specified program as specified by process."
+fn o02_start_runs_the_program_once() {
+    let bundle = running(&["/probe", "note", "/tmp/notes", "program"]);
+    bundle.create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    bundle.wait_for(bundle.id(), "stopped");
+    fails(&bundle, &["start", bundle.id()]);
+    let notes = std::fs::read_to_string(bundle.path().join("rootfs/tmp/notes")).expect("a note");
+    assert_eq!(notes.lines().count(), 1);
+}
+
+/// One that is killed while it waits closes its end as well as one whose program runs.
+fn o02_start_tells_of_an_init_that_is_gone() {
+    let bundle = waiting();
+    bundle.create(bundle.id());
+    let pid = bundle.state_of(bundle.id())["pid"].as_i64().expect("a number") as i32;
+    // Stopped, it takes the word to start and does nothing; then it is killed, as somebody may be at any moment.
+    nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("it is there");
+    let mut start = bundle.coracle(&["start", bundle.id()]);
+    let mut start = start.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the runtime starts");
+    let stat = || std::fs::read_to_string(format!("/proc/{}/stat", start.id())).unwrap_or_default();
+    within(SOON, "start waits for init", || {
+        // Asleep, and no page is on its way: for this short a program that is its waiting.
+        let is_asleep = || stat().rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'));
+        (0..50).all(|_| is_asleep())
+    });
+    nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it is there");
+    let status = start.wait().expect("it is our child");
+    assert!(!status.success(), "start says success, and nothing ran");
+    assert!(!std::fs::read_to_string(bundle.output(bundle.id())).unwrap_or_default().contains("pid"));
+}
+
+/// "Attempting to delete a container that is not stopped MUST have no effect on the container and MUST generate an error."
+fn o03_only_a_container_that_does_not_run_can_be_deleted() {
+    let bundle = waiting();
+    bundle.create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    let before = bundle.state_of(bundle.id());
+    fails(&bundle, &["delete", bundle.id()]);
+    assert_eq!(bundle.state_of(bundle.id()), before);
+    stop(&bundle);
+    bundle.must(&["delete", bundle.id()]);
+}
+
+/// The specification would have it refused; every engine counts on it, and every runtime does it.
+fn o03_a_created_container_can_be_deleted() {
+    let bundle = waiting();
+    bundle.create(bundle.id());
+    let pid = bundle.state_of(bundle.id())["pid"].to_string();
+    bundle.must(&["delete", bundle.id()]);
+    within(SOON, "its init is gone", || !Path::new("/proc").join(&pid).exists());
+    fails(&bundle, &["state", bundle.id()]);
+}
+
+/// "Deleting a container MUST delete the resources that were created during the create step. Note that resources associated
+/// with the container, but not created by this container, MUST NOT be deleted."
+fn o03_delete_takes_what_create_made_and_nothing_else() {
+    let bundle = running(&["/probe", "exit", "0"]);
+    let files = || -> BTreeSet<_> {
+        let all = std::fs::read_dir(bundle.path().join("rootfs")).expect("the rootfs").flatten();
+        all.map(|entry| entry.file_name()).collect()
+    };
+    let path = bundle.path().display().to_string();
+    let mut create = bundle.coracle(&["create", "--bundle", &path, bundle.id()]);
+    let leaks = Leaks::watch(&mut create, bundle.id());
+    assert!(create.stdout(Stdio::null()).status().expect("the runtime starts").success());
+    let before = files();
+    bundle.must(&["start", bundle.id()]);
+    bundle.wait_for(bundle.id(), "stopped");
+    bundle.must(&["delete", bundle.id()]);
+    leaks.assert_none(&bundle, "delete");
+    assert_eq!(files(), before, "the rootfs is not the runtime's");
+    fails(&bundle, &["delete", bundle.id()]);
+}
+
+/// "Once a container is deleted its ID MAY be used by a subsequent container."
+fn o03_an_id_can_be_used_again() {
+    let bundle = running(&["/probe", "exit", "0"]);
+    for _ in 0..2 {
+        bundle.create(bundle.id());
+        bundle.must(&["start", bundle.id()]);
+        bundle.wait_for(bundle.id(), "stopped");
+        bundle.must(&["delete", bundle.id()]);
+    }
+}
+
+/// "The state of a container includes the following properties."
+fn o04_the_state_has_what_it_must_have() {
+    let bundle = waiting();
+    let mut config = Bundle::config();
+    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
+    config["annotations"] = json!({ "org.example.boat": "round", "org.example.empty": "" });
+    bundle.write(&config).create(bundle.id());
+    let check = |status: &str| {
+        let state = bundle.state_of(bundle.id());
+        assert_eq!((&state["id"], &state["status"]), (&json!(bundle.id()), &json!(status)));
+        assert_eq!(state["bundle"], json!(bundle.path().canonicalize().expect("the bundle")));
+        assert_eq!(state["annotations"], config["annotations"], "{status}");
+        let version = state["ociVersion"].as_str().unwrap_or_default();
+        let numbers: Vec<_> = version.split(['.', '-']).take(3).map(str::parse::<u32>).collect();
+        assert!(numbers.len() == 3 && numbers.iter().all(Result::is_ok), "{version:?} is SemVer");
+        state["pid"].as_i64()
+    };
+    let pid = check("created").expect("a number");
+    // As seen by the host: the namespaces of that process are the container's.
+    let hostname = std::fs::read_link(format!("/proc/{pid}/ns/uts")).expect("it is there");
+    assert_ne!(hostname, std::fs::read_link("/proc/self/ns/uts").expect("ours"));
+    bundle.must(&["start", bundle.id()]);
+    assert_eq!(check("running"), Some(pid));
+    stop(&bundle);
+    // "REQUIRED when status is created or running": after that the number is anybody's. runc says 0, which is nobody's.
+    assert!(matches!(check("stopped"), None | Some(0)), "no process has it");
+}
+
+fn o04_the_status_is_created_then_running_then_stopped() {
+    let bundle = waiting();
+    bundle.create(bundle.id());
+    assert_eq!(bundle.state_of(bundle.id())["status"], "created");
+    bundle.must(&["start", bundle.id()]);
+    assert_eq!(bundle.state_of(bundle.id())["status"], "running", "as soon as start has ended");
+    bundle.ready();
+    bundle.must(&["kill", bundle.id(), "TERM"]);
+    bundle.wait_for(bundle.id(), "stopped");
+}
+
+/// "If no annotations were provided then this property MAY either be absent or an empty map."
+fn o04_annotations_may_be_absent() {
+    let bundle = waiting();
+    bundle.create(bundle.id());
+    let state = bundle.state_of(bundle.id());
+    assert!(state["annotations"].is_null() || state["annotations"] == json!({}), "{state}");
+}

@@ -12,6 +12,7 @@ mod descriptors;
 mod devices;
 mod features;
 mod harbour;
+mod hook_failures;
 mod hooks;
 mod idmaps;
 mod kernel;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let rooms = [
         lifecycle::TESTS,
         hooks::TESTS,
+        hook_failures::TESTS,
         config::TESTS,
         mounts::TESTS,
         mount_options::TESTS,
