@@ -126,11 +126,9 @@ fn o29_no_property_is_unknown_to_the_specification() {
 /// "The runtime MUST support the elements in this array as the hooks property of config.json."
 fn o29_each_hook_is_taken() {
     for name in list("/hooks") {
-        assert_eq!(
-            said(|config| config["hooks"] = json!({ &name: [{ "path": "/bin/true" }] })),
-            "",
-            "{name}"
-        );
+        // This one is a program of the container's.
+        let path = if name == "startContainer" { "/probe" } else { "/bin/true" };
+        assert_eq!(said(|config| config["hooks"] = json!({ &name: [{ "path": path }] })), "", "{name}");
     }
 }
 
