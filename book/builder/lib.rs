@@ -8,6 +8,7 @@ pub mod check;
 pub mod cli;
 mod conformance;
 mod directive;
+mod document;
 mod glossary;
 mod markdown;
 mod matrix;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use course::Course;
 
+pub use document::against::against;
 pub use page::Page;
 
 /// Something wrong with the book, and where.
