@@ -161,8 +161,7 @@ fn o19_the_container_is_in_the_namespace_of_the_path() {
             ["uidMappings", "gidMappings"].iter().for_each(|name| config["linux"][*name] = Value::Null);
         }
         let bundle = Bundle::new();
-        bundle.write(&config).create(bundle.id());
-        let second = bundle.state_of(bundle.id())["pid"].to_string();
+        let second = started(&bundle, config);
         assert_eq!(inode(&second, file), inode(&pid, file), "{kind}");
         assert_ne!(inode(&second, file), inode("self", file), "{kind}");
     }
