@@ -15,6 +15,7 @@ mod hooks;
 mod kernel;
 mod labels;
 mod lifecycle;
+mod mappings;
 mod mounts;
 mod names;
 mod namespaces;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         scheduling::TESTS,
         names::TESTS,
         namespaces::TESTS,
+        mappings::TESTS,
         devices::TESTS,
         network::TESTS,
         kernel::TESTS,
