@@ -45,7 +45,7 @@ impl Test {
     }
 }
 
-/// A test's name as a sentence.
+/// The name of a test as a sentence.
 pub(crate) fn sentence(name: &str) -> String {
     // A function's name has no apostrophes.
     let words = name.replace('_', " ").replace("hosts ", "host's ").replace("programs ", "program's ");
@@ -89,7 +89,7 @@ pub(crate) fn read(course: &Course, lesson: &Lesson) -> Result<Vec<Test>> {
     Ok(tests)
 }
 
-/// A doc comment as one paragraph.
+/// The doc comment, as one paragraph.
 pub(crate) fn docs(attributes: &[syn::Attribute]) -> String {
     let mut lines = Vec::new();
     for attribute in attributes {

@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use crate::channel::{Channel, Message};
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::explain::{self, Explain};
 use crate::namespace::{self, KINDS, Kind, Namespaces};
 use crate::signal;
 use crate::sys::{self, Cloned, Whose};
@@ -29,7 +30,7 @@ pub struct Born {
 
 /// Gives birth to a process that goes on with `life` and ends with it, in the namespaces that must be there at a birth (the
 /// others it makes or joins itself) and in the control group of the folder `cgroup`. It gets the end `theirs` of a channel whose
-/// other end is `ours`.
+/// other end is `ours`. What is done on the way there is told to `explain`.
 ///
 /// # Errors
 /// `EPERM` without the privilege for a namespace, `ENOSPC` at a limit of /proc/sys/user.
@@ -39,6 +40,7 @@ pub fn give(
     ours: &Channel,
     theirs: Channel,
     life: impl FnOnce(Channel),
+    explain: &Explain,
 ) -> Result<Born> {
     let joins = |kind| namespaces.joins(kind).is_some();
     let flags = namespace::at_birth(namespaces);
@@ -61,7 +63,10 @@ pub fn give(
         if !made_before.is_empty() {
             unshare(made_before).map_err(|errno| refused(made_before, errno))?;
         }
-        if offsets.is_empty() { Ok(()) } else { clock::set_apart(offsets) }
+        match offsets {
+            [] => Ok(()),
+            offsets => explain.step(&explain::CLOCKS, || clock::set_apart(offsets)),
+        }
     };
     through(flags - made_before, cgroup, ours, theirs, enter, life)
 }

@@ -209,7 +209,8 @@ fn populate(
                 procfs: None,
             })
         };
-        birth::give(&plan.namespaces, birthplace.as_ref().map(AsFd::as_fd), &ours, theirs, life)
+        let birthplace = birthplace.as_ref().map(AsFd::as_fd);
+        birth::give(&plan.namespaces, birthplace, &ours, theirs, life, &told)
     })?;
     // They are closed by our end, which is near, or tell nothing that we could not look up.
     doors.leave_open();

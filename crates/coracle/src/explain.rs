@@ -48,6 +48,9 @@ steps! {
     CLONE: "give birth to init",
         "one clone3 makes a process that is born inside its new namespaces",
         "clone3", "libcontainer/nsenter/nsexec.c, three stages of clone and unshare";
+    CLOCKS: "set the clocks apart",
+        "an offset can be set while nobody lives by the clock, and never again: so before the birth",
+        "unshare, openat, write", "(runc 1.1 has no time namespaces; since 1.2 in libcontainer/nsenter/nsexec.c)";
     JOIN_CGROUP: "go into the control group",
         "version 1 knows no birth in a control group: a process must go into each hierarchy",
         "write", "libcontainer/cgroups/fs, Apply";

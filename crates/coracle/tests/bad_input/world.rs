@@ -68,7 +68,8 @@ pub(crate) fn without_privilege_the_cure_is_root_or_a_user_namespace() {
     chown(bundle.state(), Some(0), Some(0)).expect("chown");
     fs::set_permissions(bundle.state(), fs::Permissions::from_mode(0o755)).expect("it is ours");
     let command = as_nobody(&bundle.command(&[], &id));
-    let (state, words) = (bundle.state().display().to_string(), ["permission denied", "coracle --root DIR"]);
+    let (state, words) =
+        (bundle.state().display().to_string(), ["permission denied", "--root DIR before the verb"]);
     refused_command(
         "somebody else's state",
         &bundle,
@@ -95,7 +96,7 @@ pub(crate) fn a_state_directory_that_cannot_be_written_is_named() {
         let script = format!("mount -t tmpfs -o {options} tmpfs $0; \"$@\"; code=$?; ls -A $0; exit $code");
         let command = in_private_mounts(&script, &bundle, &bundle.command(&[], &id));
         let state = bundle.state().display().to_string();
-        refused_command(row, &bundle, command, &id, &[&state, call, cause, "coracle --root DIR"]);
+        refused_command(row, &bundle, command, &id, &[&state, call, cause, "--root DIR before the verb"]);
     }
     // A container that waits for start needs a socket as well, and room to replace its state.
     for inodes in 3..=6 {
@@ -119,7 +120,7 @@ pub(crate) fn a_state_directory_that_cannot_be_written_is_named() {
             &bundle,
             command,
             &id,
-            &["/state/", "no space left on device", "coracle --root DIR"],
+            &["/state/", "no space left on device", "--root DIR before the verb"],
         );
     }
 }

@@ -1,7 +1,7 @@
 //! The specification, a room a section, a test a MUST. A test's name begins with the row of the list of what a runtime must do.
 //!
 //! It takes any runtime: `CORACLE_RUNTIME=/usr/sbin/runc cargo test -p coracle --test conformance`. What another one does
-//! otherwise is a line of `disagreements.toml`, with its reason.
+//! otherwise is a line of `disagreements.d`, with its reason; `scripts/conformance` holds them all against each other.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -18,6 +18,7 @@ mod idmaps;
 mod kernel;
 mod labels;
 mod lifecycle;
+mod mappings;
 mod mount_options;
 mod mounts;
 mod names;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         scheduling::TESTS,
         names::TESTS,
         namespaces::TESTS,
+        mappings::TESTS,
         devices::TESTS,
         network::TESTS,
         kernel::TESTS,

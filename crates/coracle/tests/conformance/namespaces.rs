@@ -1,8 +1,7 @@
-//! config-linux.md, "Namespaces", "User namespace mappings" and "Offset for Time Namespace". Rows O-19 and O-20.
+//! config-linux.md, "Namespaces" and "Offset for Time Namespace". Row O-19.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
 
 use nix::unistd::{getegid, geteuid};
 use serde_json::{Value, json};
@@ -32,12 +31,6 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o19_a_clock_that_has_no_offset_is_refused(userns),
     o19_a_second_of_nanoseconds_is_refused(userns),
     o19_a_clock_before_its_beginning_is_refused(userns),
-    o20_ids_are_mapped_in_several_ranges(ids),
-    o20_files_belong_to_the_mapped_ids(root),
-    o20_the_owners_of_the_root_filesystem_stay(root),
-    o20_a_container_needs_no_root(userns),
-    o20_exec_needs_no_root(userns),
-    o20_an_id_that_is_nobodys_is_refused(userns),
 };
 
 /// The kinds by their names in config.json and in /proc/PID/ns.
@@ -52,16 +45,16 @@ const KINDS: [(&str, &str); 8] = [
     ("time", "time"),
 ];
 
-fn inode(pid: &str, file: &str) -> u64 {
+pub(super) fn inode(pid: &str, file: &str) -> u64 {
     fs::metadata(format!("/proc/{pid}/ns/{file}")).expect("a namespace").ino()
 }
 
-fn list(config: &mut Value) -> &mut Vec<Value> {
+pub(super) fn list(config: &mut Value) -> &mut Vec<Value> {
     config["linux"]["namespaces"].as_array_mut().expect("a list")
 }
 
 /// Adds a new namespace of this kind, where there is none yet.
-fn add(config: &mut Value, kind: &str) {
+pub(super) fn add(config: &mut Value, kind: &str) {
     if !list(config).iter().any(|one| one["type"] == kind) {
         list(config).push(json!({ "type": kind }));
     }
@@ -72,7 +65,7 @@ fn remove(config: &mut Value, kind: &str) {
 }
 
 /// A user namespace in which `inside` is who we are.
-fn map(config: &mut Value, inside: u32) {
+pub(super) fn map(config: &mut Value, inside: u32) {
     add(config, "user");
     let one = |outside: u32| json!([{ "containerID": inside, "hostID": outside, "size": 1 }]);
     config["linux"]["uidMappings"] = one(geteuid().as_raw());
@@ -81,7 +74,7 @@ fn map(config: &mut Value, inside: u32) {
 
 /// The config is refused with an error, and nothing is left.
 #[track_caller]
-fn is_refused(config: &Value) {
+pub(super) fn is_refused(config: &Value) {
     let bundle = Bundle::new();
     let mut run = bundle.write(config).command(&[], bundle.id());
     let leaks = Leaks::watch(&mut run, bundle.id());
@@ -137,7 +130,7 @@ fn waiting(bundle: &Bundle) -> String {
 
 /// Starts a container with this config and a program that waits. Until then its first process may be looked into by nobody but
 /// root, and an ordinary user finds no namespaces there.
-fn started(bundle: &Bundle, mut config: Value) -> String {
+pub(super) fn started(bundle: &Bundle, mut config: Value) -> String {
     config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
     bundle.write(&config).create(bundle.id());
     bundle.must(&["start", bundle.id()]);
@@ -161,8 +154,7 @@ fn o19_the_container_is_in_the_namespace_of_the_path() {
             ["uidMappings", "gidMappings"].iter().for_each(|name| config["linux"][*name] = Value::Null);
         }
         let bundle = Bundle::new();
-        bundle.write(&config).create(bundle.id());
-        let second = bundle.state_of(bundle.id())["pid"].to_string();
+        let second = started(&bundle, config);
         assert_eq!(inode(&second, file), inode(&pid, file), "{kind}");
         assert_ne!(inode(&second, file), inode("self", file), "{kind}");
     }
@@ -265,7 +257,11 @@ fn o19_the_clocks_are_ahead_by_their_offsets() {
     let bundle = Bundle::new();
     let offsets =
         json!({ "monotonic": { "secs": 70_000, "nanosecs": 500 }, "boottime": { "secs": 1_000_000 } });
-    assert_eq!(ahead(&bundle.write(&with_offsets(&offsets)).report()), [70_000, 1_000_000]);
+    let mut config = with_offsets(&offsets);
+    assert_eq!(ahead(&bundle.write(&config).report()), [70_000, 1_000_000]);
+    // The same of one that belongs to a user namespace.
+    map(&mut config, 0);
+    assert_eq!(ahead(&bundle.write(&config).report()), [70_000, 1_000_000]);
 }
 
 /// "secs (int64)": of either sign.
@@ -340,113 +336,4 @@ fn o19_a_second_of_nanoseconds_is_refused() {
 /// The same page: no clock can be negative. Only the kernel knows what time it is.
 fn o19_a_clock_before_its_beginning_is_refused() {
     is_refused(&with_offsets(&json!({ "monotonic": { "secs": -1_000_000_000 } })));
-}
-
-/// A range of ids that we may map: as root any, else those of a file such as /etc/subuid.
-fn range(file: &str) -> u32 {
-    if geteuid().is_root() {
-        return 100_000;
-    }
-    let name = nix::unistd::User::from_uid(geteuid()).ok().flatten().expect("a user").name;
-    let all = fs::read_to_string(file).expect("ranges of ids");
-    let own = all.lines().find_map(|line| line.strip_prefix(&name)?.strip_prefix(':')?.split(':').next());
-    own.and_then(|first| first.parse().ok()).expect("a range of our own")
-}
-
-/// Root is who we are, and three ranges of two ids each are behind it. Returns the uids' in /proc's words as well.
-fn in_ranges() -> (Value, String) {
-    let mut config = Bundle::config();
-    map(&mut config, 0);
-    let mut uids = format!("0 {} 1", geteuid());
-    for (name, file) in [("uidMappings", "/etc/subuid"), ("gidMappings", "/etc/subgid")] {
-        for n in 0..3 {
-            let (inside, outside) = (10 * (n + 1), range(file) + 2 * n);
-            let list = config["linux"][name].as_array_mut().expect("a list");
-            list.push(json!({ "containerID": inside, "hostID": outside, "size": 2 }));
-            if name == "uidMappings" {
-                uids += &format!(" {inside} {outside} 2");
-            }
-        }
-    }
-    (config, uids)
-}
-
-/// "uidMappings (array of objects)": as many as the kernel takes.
-fn o20_ids_are_mapped_in_several_ranges() {
-    let (mut config, uids) = in_ranges();
-    config["process"]["user"] = json!({ "uid": 31, "gid": 21, "additionalGids": [10] });
-    config["process"]["args"] = json!(["/probe", "open", "/proc/self/uid_map"]);
-    let bundle = Bundle::new();
-    open(&bundle);
-    let report = bundle.write(&config).report();
-    let told = report.did.and_then(|did| did.detail).unwrap_or_default();
-    // In the words of /proc, which are those of the mappings.
-    assert_eq!(told.split_whitespace().collect::<Vec<_>>().join(" "), uids);
-    assert_eq!((report.uid, report.gid, report.groups), (31, 21, vec![10]));
-}
-
-/// Lets others into the bundle's folder: ids that are mapped are others there.
-fn open(bundle: &Bundle) {
-    fs::set_permissions(bundle.path(), fs::Permissions::from_mode(0o711)).expect("chmod");
-}
-
-/// "hostID: the starting uid/gid on the host to be mapped to containerID."
-fn o20_files_belong_to_the_mapped_ids() {
-    let (mut config, _) = in_ranges();
-    config["process"]["user"] = json!({ "uid": 11, "gid": 20 });
-    config["process"]["args"] = json!(["/probe", "write", "/tmp/new", "x"]);
-    let bundle = Bundle::new();
-    open(&bundle);
-    let folder = bundle.path().join("rootfs/tmp");
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("chmod");
-    bundle.write(&config).report();
-    let new = fs::metadata(folder.join("new")).expect("the file");
-    assert_eq!((new.uid(), new.gid()), (100_001, 100_002));
-}
-
-/// "The runtime SHOULD NOT modify the ownership of referenced filesystems to realize the mapping."
-fn o20_the_owners_of_the_root_filesystem_stay() {
-    let bundle = Bundle::new();
-    open(&bundle);
-    let owners = |path: &Path| {
-        let found = fs::metadata(path).expect("a file");
-        (found.uid(), found.gid())
-    };
-    let probe = bundle.path().join("rootfs/probe");
-    std::os::unix::fs::chown(&probe, Some(70_001), Some(70_002)).expect("chown");
-    let (config, _) = in_ranges();
-    bundle.write(&config).report();
-    assert_eq!(owners(&probe), (70_001, 70_002));
-    assert_eq!(owners(&bundle.path().join("rootfs")), (0, 0));
-}
-
-fn without_root() -> Value {
-    let mut config = Bundle::config();
-    map(&mut config, 1000);
-    config["process"]["user"] = json!({ "uid": 1000, "gid": 1000 });
-    config
-}
-
-/// No rule of the specification's asks for an id 0 among the mapped.
-fn o20_a_container_needs_no_root() {
-    let bundle = Bundle::new();
-    let report = bundle.write(&without_root()).report();
-    assert_eq!((report.uid, report.gid, report.pid), (1000, 1000, 1));
-    assert_ne!(report.ns["user"], inode("self", "user"));
-}
-
-fn o20_exec_needs_no_root() {
-    let bundle = Bundle::new();
-    let config = without_root();
-    started(&bundle, config);
-    let said = bundle.must(&["exec", bundle.id(), "/probe"]);
-    let report: probe::Report = serde_json::from_str(&said).expect("a report");
-    assert_eq!((report.uid, report.gid), (1000, 1000));
-}
-
-/// A process that is nobody in its user namespace could not be.
-fn o20_an_id_that_is_nobodys_is_refused() {
-    let mut config = without_root();
-    config["process"]["user"] = json!({ "uid": 0, "gid": 1000 });
-    is_refused(&config);
 }
