@@ -9,6 +9,7 @@ mod common;
 mod capabilities;
 mod config;
 mod descriptors;
+mod device_errors;
 mod devices;
 mod features;
 mod harbour;
@@ -17,6 +18,7 @@ mod idmaps;
 mod kernel;
 mod labels;
 mod lifecycle;
+mod mount_label;
 mod mount_options;
 mod mounts;
 mod names;
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         config::TESTS,
         mounts::TESTS,
         mount_options::TESTS,
+        mount_label::TESTS,
         idmaps::TESTS,
         propagation::TESTS,
         terminal::TESTS,
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         names::TESTS,
         namespaces::TESTS,
         devices::TESTS,
+        device_errors::TESTS,
         network::TESTS,
         kernel::TESTS,
         seccomp::TESTS,
