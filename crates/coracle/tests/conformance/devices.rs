@@ -250,6 +250,11 @@ fn o21_in_a_user_namespace_they_are_the_hosts() {
     bundle.must_fail(&config, "the host's node of this path is another device");
     config["linux"]["devices"] = json!([{ "type": "c", "path": "/dev/nosuch", "major": 1, "minor": 3 }]);
     bundle.must_fail(&config, "device /dev/nosuch");
+    // What is no device is not covered either.
+    config["linux"]["devices"] = json!([]);
+    let mounts = config["mounts"].as_array_mut().expect("a list");
+    mounts.push(bundle.bind("host/file", "/dev/null", &["bind"]));
+    bundle.must_fail(&config, "device /dev/null");
 }
 
 fn o21_a_fifo_takes_no_privilege() {
