@@ -4,10 +4,13 @@ use std::os::unix::fs::chown;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::{Value, json};
+use testkit::within;
 
 use super::common::{self, Leaks, text};
 
@@ -34,7 +37,13 @@ pub(crate) fn tmpfs_at(place: &Path, flags: MsFlags) {
 
 /// Changes flags or propagation of the mount at `place`.
 pub(crate) fn change(place: &Path, flags: MsFlags) {
-    mount(None::<&str>, place, None::<&str>, flags, None::<&str>).expect("a change of a mount");
+    // A process that another test is just starting has our open files until its execve, and they keep a mount writable.
+    within(Duration::from_secs(5), "the mount changes", || {
+        match mount(None::<&str>, place, None::<&str>, flags, None::<&str>) {
+            Err(Errno::EBUSY) => false,
+            other => other.map(|()| true).expect("a change of a mount"),
+        }
+    });
 }
 
 /// A bundle, and what it has on the host beside it: `host`.

@@ -9,6 +9,7 @@ mod common;
 mod capabilities;
 mod config;
 mod descriptors;
+mod device_errors;
 mod devices;
 mod features;
 mod harbour;
@@ -19,6 +20,7 @@ mod kernel;
 mod labels;
 mod lifecycle;
 mod mappings;
+mod mount_label;
 mod mount_options;
 mod mounts;
 mod names;
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         config::TESTS,
         mounts::TESTS,
         mount_options::TESTS,
+        mount_label::TESTS,
         idmaps::TESTS,
         propagation::TESTS,
         terminal::TESTS,
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         namespaces::TESTS,
         mappings::TESTS,
         devices::TESTS,
+        device_errors::TESTS,
         network::TESTS,
         kernel::TESTS,
         seccomp::TESTS,

@@ -26,7 +26,6 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o27_a_symlink_without_end_is_an_error(userns),
     o27_a_symlink_is_followed_inside(userns),
     o27_nobody_gives_dev_null_away(root),
-    o27_the_files_themselves_stay_as_they_are(userns),
 };
 
 const MASKED: &str = "maskedPaths";
@@ -221,15 +220,4 @@ fn o27_nobody_gives_dev_null_away() {
         assert!(!output.status.success(), "{said}");
         assert!(!said.contains("of the host"), "{said}");
     });
-}
-
-/// It is the container that sees them so.
-fn o27_the_files_themselves_stay_as_they_are() {
-    let bundle = bundle();
-    let mut config = with(MASKED, &["/file"], &[], &[]);
-    config["linux"][READ_ONLY] = json!(["/dir"]);
-    bundle.0.write(&config).report();
-    assert_eq!(std::fs::read_to_string(bundle.path("rootfs/file")).expect("a file"), "secret");
-    bundle.file("rootfs/dir/file", "other");
-    assert_eq!(did(&bundle, MASKED, &[], &["open", "/dir/file"]), "other");
 }
