@@ -15,12 +15,14 @@ mod hooks;
 mod kernel;
 mod labels;
 mod lifecycle;
+mod limits;
 mod mounts;
 mod names;
 mod namespaces;
 mod network;
 mod paths;
 mod process;
+mod running;
 mod scheduling;
 mod seccomp;
 mod terminal;
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         mounts::TESTS,
         terminal::TESTS,
         process::TESTS,
+        limits::TESTS,
         capabilities::TESTS,
         labels::TESTS,
         scheduling::TESTS,
