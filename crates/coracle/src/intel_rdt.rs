@@ -158,7 +158,7 @@ impl Group {
 
 /// Whether the text of a file `schemata` says what `line` says, such as `L3:0=7f0;1=1f`: the file tells all domains, and
 /// pads numbers with zeros.
-fn says(text: &str, line: &str) -> bool {
+pub fn says(text: &str, line: &str) -> bool {
     let Some((resource, wanted)) = parts(line) else { return false };
     let found = text.lines().filter_map(parts).find(|(name, _)| *name == resource);
     found.is_some_and(|(_, found)| wanted.iter().all(|domain| found.contains(domain)))

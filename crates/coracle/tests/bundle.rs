@@ -7,11 +7,11 @@ use std::path::Path;
 use std::process::Stdio;
 
 use common::{Bundle, fresh_id, text};
-use coracle::bundle;
 use coracle::capability::Sets;
 use coracle::explain::Explain;
 use coracle::namespace::{KINDS, Kind};
 use coracle::plan::Plan;
+use coracle::{bundle, config, intel_rdt};
 use nix::mount::MsFlags;
 use serde_json::{Value, json};
 
@@ -33,6 +33,8 @@ testkit::suite! { "bundle",
         s04_the_narration_tells_what_was_read_as_what(userns),
         an_unknown_capability_is_told_of_and_ignored(userns),
         the_process_of_an_exec_is_checked_as_that_of_a_config,
+        the_schemata_of_a_share_of_the_cache_go_in_this_order,
+        the_schemata_of_a_class_are_compared_by_value,
     ]
 }
 
@@ -317,4 +319,43 @@ fn the_process_of_an_exec_is_checked_as_that_of_a_config() {
     std::fs::remove_file(&file).expect("it is there");
     let error = bundle::from_file(&file).expect_err("it is gone").to_string();
     assert!(error.contains("process.json: no such file or directory"), "{error}");
+}
+
+/// config-linux.md, "IntelRdt": the rules on parameters.
+fn the_schemata_of_a_share_of_the_cache_go_in_this_order() {
+    let schemata = |asked: Value| {
+        let asked: config::IntelRdt = serde_json::from_value(asked).expect("an object");
+        bundle::kernel::schemata(&asked).map_err(|error| error.to_string())
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(schemata(json!({ "closID": "x", "l3CacheSchema": "" })).expect("nothing"), none);
+    let both = json!({ "l3CacheSchema": "L3:0=f\nMB:0=9\nL3:1=f", "memBwSchema": "MB:0=20" });
+    assert_eq!(schemata(both).expect("lines"), ["L3:0=f\nL3:1=f\nMB:0=20"]);
+    let alone = json!({ "l3CacheSchema": "L3:0=f\nMB:0=9" });
+    assert_eq!(schemata(alone).expect("lines"), ["L3:0=f\nMB:0=9"]);
+    let last = json!({ "memBwSchema": "MB:0=20", "schemata": ["L3:0=3", "MB:0=30"] });
+    assert_eq!(schemata(last).expect("lines"), ["MB:0=20", "L3:0=3\nMB:0=30"]);
+    for (wrong, pointer) in [
+        (json!({ "memBwSchema": "L3:0=f" }), "/linux/intelRdt/memBwSchema"),
+        (json!({ "memBwSchema": "MB:0=20\nL3:0=f" }), "/linux/intelRdt/memBwSchema"),
+        (json!({ "schemata": ["L3:0=f", "L3:0=f\nMB:0=1"] }), "/linux/intelRdt/schemata/1"),
+    ] {
+        assert!(schemata(wrong).expect_err("it is none").contains(pointer), "{pointer}");
+    }
+}
+
+/// As the kernel writes such a file.
+fn the_schemata_of_a_class_are_compared_by_value() {
+    let text = "    MB:0=100;1= 70\n    L3:0=007f0;1=0001f\n";
+    for (line, wanted) in [
+        ("L3:0=7f0;1=1f", true),
+        ("L3:1=1F", true),
+        ("MB:1=70", true),
+        ("L3:0=7f1", false),
+        ("L3:2=1f", false),
+        ("L2:0=1f", false),
+        ("nothing", false),
+    ] {
+        assert_eq!(intel_rdt::says(text, line), wanted, "{line}");
+    }
 }

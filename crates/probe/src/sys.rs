@@ -216,8 +216,9 @@ pub(crate) fn memory_policy() -> nix::Result<(i32, [u64; 16])> {
     let (mut mode, mut nodes) = (0, [0; 16]);
     let bits = size_of_val(&nodes) * 8 + 1;
     // SAFETY: the kernel writes an int, and no more than the bits that it is told.
-    let result =
-        unsafe { libc::syscall(libc::SYS_get_mempolicy, &raw mut mode, nodes.as_mut_ptr(), bits, 0, 0) };
+    let result = unsafe {
+        libc::syscall(libc::SYS_get_mempolicy, &raw mut mode, nodes.as_mut_ptr(), bits, 0_usize, 0_usize)
+    };
     Errno::result(result).map(|_| (mode, nodes))
 }
 

@@ -77,32 +77,35 @@ const NO_CLASS: [&str; 5] = [".", "..", "info", "mon_data", "mon_groups"];
 /// told by then.
 ///
 /// # Errors
-/// At `/linux/intelRdt/closID` for what is no folder's name, at `/memBwSchema` and `/schemata/N` for what is no line.
+/// At `/linux/intelRdt/closID` for what is no folder's name; those of [`schemata`].
 pub(super) fn intel_rdt(asked: &IntelRdt) -> Result<Option<Wish>> {
-    let fail = |name: &str, problem: String| Err(wrong(format!("/linux/intelRdt{name}"), problem));
     let class = asked.clos_id.clone().filter(|class| !class.is_empty());
-    if let Some(class) =
-        class.as_ref().filter(|class| NO_CLASS.contains(&class.as_str()) || class.contains(['/', '\0', '\n']))
-    {
-        return fail("/closID", format!("invalid intelRdt.ClosID {class:?}: it names a folder in resctrl"));
+    let is_none = |class: &&String| NO_CLASS.contains(&class.as_str()) || class.contains(['/', '\0', '\n']);
+    if let Some(class) = class.as_ref().filter(is_none) {
+        let problem = format!("invalid intelRdt.ClosID {class:?}: it names a folder in resctrl");
+        return Err(wrong("/linux/intelRdt/closID", problem));
     }
-    let memory = asked.mem_bw_schema.as_deref().filter(|line| !line.is_empty());
-    let cache = asked.l3_cache_schema.as_deref().filter(|line| !line.is_empty());
-    if let Some(line) = memory.filter(|line| !line.starts_with("MB:") || line.contains('\n')) {
-        return fail("/memBwSchema", format!("{line:?} must be one line that starts with MB:"));
-    }
-    if let Some((n, line)) =
-        asked.schemata.iter().enumerate().find(|(_, line)| !line.contains(':') || line.contains('\n'))
-    {
-        return fail(&format!("/schemata/{n}"), format!("{line:?} must be one line such as L3:0=f;1=f"));
-    }
-    // The property of its own counts.
-    let cache = cache
-        .iter()
-        .flat_map(|lines| lines.lines())
-        .filter(|line| memory.is_none() || !line.starts_with("MB:"));
-    let old: Vec<_> = cache.chain(memory).collect();
-    let schemata: Vec<_> =
-        [old.join("\n"), asked.schemata.join("\n")].into_iter().filter(|text| !text.is_empty()).collect();
+    let schemata = schemata(asked)?;
     Ok(intel_rdt::mount_point().map(|root| Wish { root, class, schemata, monitor: asked.enable_monitoring }))
+}
+
+/// What is written to a class's `schemata`, each by a write of its own: first the lines of the two old properties, where
+/// those of memory's own go before what the cache's says of it; then the lines of the new one, which count.
+///
+/// # Errors
+/// At `/linux/intelRdt/memBwSchema` and `/linux/intelRdt/schemata/N` for what is no line.
+pub fn schemata(asked: &IntelRdt) -> Result<Vec<String>> {
+    let fail = |name: &str, problem: String| Err(wrong(format!("/linux/intelRdt/{name}"), problem));
+    let memory = asked.mem_bw_schema.as_deref().filter(|line| !line.is_empty());
+    if let Some(line) = memory.filter(|line| !line.starts_with("MB:") || line.contains('\n')) {
+        return fail("memBwSchema", format!("{line:?} must be one line that starts with MB:"));
+    }
+    let is_no_line = |line: &&String| !line.contains(':') || line.contains('\n');
+    if let Some((n, line)) = asked.schemata.iter().enumerate().find(|(_, line)| is_no_line(line)) {
+        return fail(&format!("schemata/{n}"), format!("{line:?} must be one line such as L3:0=f;1=f"));
+    }
+    let cache = asked.l3_cache_schema.as_deref().unwrap_or_default().lines();
+    let cache = cache.filter(|line| !line.is_empty() && (memory.is_none() || !line.starts_with("MB:")));
+    let old: Vec<_> = cache.chain(memory).collect();
+    Ok([old.join("\n"), asked.schemata.join("\n")].into_iter().filter(|text| !text.is_empty()).collect())
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::Test;
 
 use super::common::{Bundle, text};
-use super::scheduling::{exec, waiting};
+use super::running::{exec, waiting};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o14_the_sets_are_those_of_the_config(userns),
@@ -111,7 +111,7 @@ fn o14_exec_has_the_containers() {
     let sets = json!({ "bounding": one, "effective": one, "permitted": one });
     let bundle = waiting(|c| c["process"]["capabilities"] = sets);
     assert_eq!(exec(&bundle, &[]).caps.effective, ["CAP_KILL"]);
-    let file = super::scheduling::exec_file(&bundle, |_| {});
+    let file = super::running::exec_file(&bundle, |_| {});
     assert_eq!(file.caps.effective, ["CAP_KILL"], "a file that says nothing of them");
 }
 

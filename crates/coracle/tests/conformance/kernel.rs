@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use testkit::Test;
 
 use super::common::Bundle;
-use super::scheduling::{each_is_refused, exec, exec_file, waiting};
+use super::running::{each_is_refused, exec, exec_file, waiting};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o25_a_setting_of_the_network_is_the_containers(userns),
@@ -156,8 +156,22 @@ fn o25_a_value_that_the_kernel_does_not_take_leaves_nothing() {
     )]);
 }
 
-/// CVE-2025-52881: what is on the container's /proc must not take the write, nor make of it another one.
+/// CVE-2019-19921, CVE-2025-52881: what is at the container's /proc must not take the write, nor make of it another one.
 fn o25_a_file_in_the_place_of_a_setting_is_not_written() {
+    let setting = json!({ "net.ipv4.ip_forward": "1" });
+    // A root filesystem that brings a /proc of its own; the true one is elsewhere.
+    let bundle = Bundle::new();
+    let mut config = Bundle::config();
+    let folder = bundle.path().join("rootfs/proc/sys/net/ipv4");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("ip_forward"), "untouched").expect("a file");
+    config["mounts"][0]["destination"] = json!("/tmp");
+    config["linux"]["sysctl"] = setting.clone();
+    config["process"]["args"] = json!(["/probe", "open", "/tmp/sys/net/ipv4/ip_forward"]);
+    let did = bundle.write(&config).report().did.expect("it read");
+    assert_eq!(std::fs::read_to_string(folder.join("ip_forward")).expect("it is there"), "untouched");
+    assert_eq!(did.detail.as_deref(), Some("1\n"));
+    // A mount; to refuse it is right as well.
     let bundle = Bundle::new();
     let mut config = Bundle::config();
     let canary = bundle.path().join("canary");
@@ -165,16 +179,9 @@ fn o25_a_file_in_the_place_of_a_setting_is_not_written() {
     config["mounts"].as_array_mut().expect("a list").push(json!({
         "destination": "/proc/sys/net/ipv4/ip_forward", "type": "bind", "source": canary, "options": ["bind"],
     }));
-    config["linux"]["sysctl"] = json!({ "net.ipv4.ip_forward": "1" });
-    // The other name of what it sets.
-    config["process"]["args"] = json!(["/probe", "open", "/proc/sys/net/ipv4/conf/all/forwarding"]);
-    let output = bundle.write(&config).run();
+    config["linux"]["sysctl"] = setting;
+    bundle.write(&config).run();
     assert_eq!(std::fs::read_to_string(&canary).expect("it is there"), "untouched");
-    // Refusing such a mount is right as well.
-    if output.status.success() {
-        let report: probe::Report = serde_json::from_slice(&output.stdout).expect("a report");
-        assert_eq!(report.did.and_then(|did| did.detail).as_deref(), Some("1\n"));
-    }
 }
 
 fn o25_settings_need_no_proc_inside() {

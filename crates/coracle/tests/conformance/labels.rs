@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testkit::Test;
 
 use super::common::Bundle;
-use super::scheduling::{each_is_refused, exec, exec_file, waiting};
+use super::running::{each_is_refused, exec, exec_file, waiting};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o16_a_profile_where_apparmor_does_not_run_is_an_error(no_apparmor),
@@ -141,6 +141,19 @@ fn o16_a_file_in_the_place_of_attr_exec_is_not_written() {
             assert!(label(&report).starts_with(&profile.0), "{place}: {}", label(&report));
         }
     }
+    // A root filesystem that brings a /proc of its own; the true one is elsewhere.
+    let bundle = Bundle::new();
+    let mut config = Bundle::config();
+    for folder in ["self/attr", "self/attr/apparmor", "1/attr", "1/attr/apparmor", "thread-self/attr"] {
+        let folder = bundle.path().join("rootfs/proc").join(folder);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("exec"), "untouched").expect("a file");
+    }
+    config["mounts"][0]["destination"] = json!("/tmp");
+    config["process"]["apparmorProfile"] = json!(profile.0);
+    config["process"]["args"] = json!(["/probe", "open", "/tmp/self/attr/current"]);
+    let did = bundle.write(&config).report().did.expect("it read").detail.unwrap_or_default();
+    assert!(did.starts_with(&profile.0), "{did}");
 }
 
 /// "selinuxLabel: specifies the SELinux label for the process."

@@ -19,6 +19,7 @@ mod idmaps;
 mod kernel;
 mod labels;
 mod lifecycle;
+mod limits;
 mod mappings;
 mod mount_label;
 mod mount_options;
@@ -28,6 +29,7 @@ mod namespaces;
 mod network;
 mod paths;
 mod process;
+mod running;
 mod propagation;
 mod scheduling;
 mod seccomp;
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         propagation::TESTS,
         terminal::TESTS,
         process::TESTS,
+        limits::TESTS,
         capabilities::TESTS,
         labels::TESTS,
         scheduling::TESTS,

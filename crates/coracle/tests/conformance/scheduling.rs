@@ -4,7 +4,8 @@ use nix::libc;
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::{Bundle, Leaks, text};
+use super::common::{Bundle, text};
+use super::running::{each_is_refused, exec, exec_file, waiting};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o17_oom_score_adj_is_the_one_of_the_config(userns),
@@ -34,63 +35,6 @@ fn reported(change: impl FnOnce(&mut Value)) -> probe::Report {
     let mut config = Bundle::config();
     change(&mut config["process"]);
     bundle.write(&config).report()
-}
-
-/// What is changed in a good config, and words of the error.
-pub(super) type Row = (fn(&mut Value), &'static str);
-
-/// Each is refused before anything is made, and the error has these words.
-#[track_caller]
-pub(super) fn each_is_refused(rows: &[Row]) {
-    for (change, words) in rows {
-        let bundle = Bundle::new();
-        let mut config = Bundle::config();
-        change(&mut config);
-        let mut run = bundle.write(&config).command(&[], bundle.id());
-        let leaks = Leaks::watch(&mut run, bundle.id());
-        let output = run.output().expect("the runtime starts");
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{words}: {said}");
-        assert!(said.contains(words), "{words}: {said}");
-        leaks.assert_none(&bundle, words);
-    }
-}
-
-/// A container of this config that waits.
-#[track_caller]
-pub(super) fn waiting(change: impl FnOnce(&mut Value)) -> Bundle {
-    let bundle = Bundle::new();
-    let mut config = Bundle::config();
-    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
-    change(&mut config);
-    bundle.write(&config).create(bundle.id());
-    bundle.must(&["start", bundle.id()]);
-    bundle.ready();
-    bundle
-}
-
-/// What the probe sees that exec runs with these options.
-#[track_caller]
-pub(super) fn exec(bundle: &Bundle, options: &[&str]) -> probe::Report {
-    let mut args = vec!["exec"];
-    args.extend(options);
-    args.push(bundle.id());
-    if !options.contains(&"--process") {
-        args.push("/probe");
-    }
-    let said = bundle.must(&args);
-    serde_json::from_str(said.lines().next().unwrap_or_default()).expect("a report")
-}
-
-/// The same with a process file.
-#[track_caller]
-pub(super) fn exec_file(bundle: &Bundle, change: impl FnOnce(&mut Value)) -> probe::Report {
-    let mut process =
-        json!({ "args": ["/probe"], "cwd": "/", "user": { "uid": 0, "gid": 0 }, "env": ["PATH=/"] });
-    change(&mut process);
-    let file = bundle.path().join("process.json");
-    std::fs::write(&file, process.to_string()).expect("a file");
-    exec(bundle, &["--process", &file.display().to_string()])
 }
 
 /// "If oomScoreAdj is set, the runtime MUST set oom_score_adj to the given value."

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testkit::{Terminal, Test};
 
 use super::common::{Bundle, Leaks, text};
-use super::scheduling::waiting;
+use super::running::waiting;
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o11_the_terminal_is_the_programs_streams(userns),
