@@ -30,7 +30,11 @@ impl Bundle {
         for directory in ["rootfs/proc", "rootfs/tmp"] {
             std::fs::create_dir_all(bundle.path().join(directory)).expect("a directory in the rootfs");
         }
-        std::fs::copy(testkit::probe(), bundle.path().join("rootfs/probe")).expect("a copy of the probe");
+        // By another process: what this one has open for writing while another test forks, that child has open too, and nobody
+        // can execute it (ETXTBSY).
+        let copied =
+            Command::new("cp").arg(testkit::probe()).arg(bundle.path().join("rootfs/probe")).status();
+        assert!(copied.is_ok_and(|status| status.success()), "no copy of the probe");
         bundle
     }
 

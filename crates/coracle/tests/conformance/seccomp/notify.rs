@@ -247,3 +247,17 @@ pub(super) fn o26_start_fails_where_the_supervisor_has_gone() {
     assert_eq!(fs::read_to_string(bundle.output(bundle.id())).expect("its output"), "", "it ran");
     bundle.must(&["delete", bundle.id()]);
 }
+
+pub(super) fn o26_exec_fails_where_the_supervisor_has_gone() {
+    let (_folder, socket) = socket();
+    let bundle = supervised(&socket, &["wait-signal", "TERM"]);
+    let supervisor = Supervisor::at(&bundle, &socket, "continue");
+    bundle.create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    drop(supervisor);
+    let said = bundle.must_fail(&["exec", bundle.id(), "/probe"], 255);
+    assert!(said.contains("failed to connect with seccomp agent"), "{said}");
+    // The container goes on.
+    assert_eq!(bundle.state_of(bundle.id())["status"], "running");
+    bundle.must(&["delete", "--force", bundle.id()]);
+}
