@@ -26,6 +26,15 @@ pub enum Verb {
     },
     /// Build into a scratch folder and try everything the book and README say
     Check,
+    /// Type what the documents show, and compare (as root)
+    Documents {
+        /// Part of a transcript's name, such as 001; all, if there is none
+        #[arg(value_name = "FILE")]
+        file: Option<String>,
+        /// Compare the commands of the transcript FILE with those in the document's own text instead
+        #[arg(long, value_name = "DOCUMENT", requires = "file")]
+        against: Option<PathBuf>,
+    },
     /// Write README's map of the lessons from their manifests
     Readme,
     /// Build one version of the published book, and list all that are there

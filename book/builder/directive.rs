@@ -4,7 +4,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use course::Lesson;
 
 use crate::markdown::{self, Fence};
-use crate::{Book, Defect, Page, Pages, glossary, matrix, show, trouble, workshop};
+use crate::{Book, Defect, Page, Pages, document, glossary, matrix, show, trouble, workshop};
 
 const OPEN: &str = "{{#";
 const CLOSE: &str = "}}";
@@ -149,14 +149,16 @@ fn resolve(book: &Book<'_>, own: Option<&Lesson>, name: &str, argument: &str, al
         "tests" => show::tests(book, lesson()?),
         "command" => show::command(book, lesson()?, alone),
         "diagram" => show::diagram(&book.src(), argument),
+        "documents" => document::page::show(book),
+        "machine" => document::machine::show(book),
         "glossary" => glossary::show(book),
         "matrix" => matrix::show(book),
         "troubles" => trouble::show(book),
         "workshop" => workshop::plan(book, argument),
         "version" => Ok(show::version(book.version.as_deref())),
         _ => bail!(
-            "no such directive. There is: item, signature, contracts, solution, card, tests, command, diagram, glossary, \
-             matrix, troubles, workshop, version (plain mdBook includes are off: a missing anchor would leave a hole)"
+            "no such directive. There is: item, signature, contracts, solution, card, tests, command, diagram, \
+             documents, glossary, machine, matrix, troubles, workshop, version (plain mdBook includes are off: a missing anchor would leave a hole)"
         ),
     }
 }

@@ -7,6 +7,7 @@
 pub mod check;
 pub mod cli;
 mod directive;
+mod document;
 mod glossary;
 mod markdown;
 mod matrix;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use course::Course;
 
+pub use document::against::against;
 pub use page::Page;
 
 /// Something wrong with the book, and where.

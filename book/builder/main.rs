@@ -1,5 +1,5 @@
 //! `cargo run -p book` builds the book into `target/book`; `-- serve [--port 3000]` serves it on this machine;
-//! `-- check` tries everything that it and README say; `-- readme` writes README's map of the lessons; `-- publish`
+//! `-- check` tries everything that it and README say; `-- documents` types what the documents show; `-- readme` writes README's map of the lessons; `-- publish`
 //! builds a version for the web.
 //!
 //! # For authors
@@ -25,6 +25,8 @@
 //! | `{{#command 03}}` | the test command; the one directive that may also stand in a sentence |
 //! | `{{#diagram img/x.svg A caption}}` | the SVG inside the page, so that it takes the theme's colours |
 //! | `{{#glossary}}` | the terms of `book/glossary.toml`, each with its chapters |
+//! | `{{#documents}}` | the rows of `book/documents.toml` with their files and tests, and where their transcripts differ |
+//! | `{{#machine}}` | the state machine of `ns-runtime`, drawn and tabled from its source |
 //! | `{{#troubles}}` | the errors of `book/troubleshooting.toml`, each with what provokes it |
 //! | `{{#matrix}}` | lesson x test x item, from the last full `cargo lesson prove` of these sources |
 //! | `{{#workshop 180}}` | the lessons' minutes with sums, cut into sittings of 180 minutes at most |
@@ -33,16 +35,32 @@
 //! ## Transcripts
 //! A fence `console` holds lines `$ command`, each followed by what it prints; a typed line that ends in `\` goes on in
 //! the next (which may begin with `> `). `-- check` types it all again: one shell a page (directory, variables and `$?`
-//! carry over, blocks run in order), in an empty folder, stdout and stderr together, `coracle`, `probe` and
-//! `rootfs-builder` in PATH, `$ROOTFS` a BusyBox root filesystem, 80 columns, 20 seconds a command. In the output,
+//! carry over, blocks run in order), in an empty folder, stdout and stderr together, the workspace's
+//! programs in PATH, `$ROOTFS` a BusyBox root filesystem, 80 columns, 20 seconds a command. In the output,
 //! `...` on a line of its own stands for any lines, `[..]` inside a line for any text.
 //! - `console,root` runs only where the check runs as root.
-//! - `console,before` runs with the runtime as the chapter's lesson finds it (its items and all later ones blanked): this
-//!   shows the hole. These blocks share a shell of their own; where the check runs as root, it is shut into namespaces.
+//! - `console,before` runs with `coracle` and `ns-runtime` as the chapter's lesson finds them (its items and all later
+//!   ones blanked): this shows the hole. These blocks share a shell of their own; where the check runs as root, it is
+//!   shut into namespaces.
 //! - `console,clone` is one command, run in the root of the clone with its cargo, and it may take longer: for README.
 //! - `console,norun,reason="..."` is shown and not run; the check prints the reason.
 //!
 //! (A space is as good as a comma; GitHub colours only what has a space.)
+//!
+//! ## Transcripts of whole documents
+//! `-- documents [FILE]` types the files of `book/documents`, which hold what a document shows in the form of `console`
+//! blocks, at the built programs: as root, in one bash a document, with mounts, /run, processes and control groups of its
+//! own, `scripts/` in PATH and `$CLONE` the clone. Beyond those blocks there is:
+//! - `[exit N]` as the last line of an answer: the exit status, where it is not 0.
+//! - `/ # command`, or another prompt of root's shell: typed inside of the container that the `$ ` line before has opened,
+//!   at a terminal.
+//! - Lines that begin with `#` are about the next typed line. `## ...` names a group of steps. `# document: ...` is what
+//!   the document has there: `$ ` and what it types, or an answer; what it leaves to the reader (`<id>`, `[--option]`,
+//!   `/path/to/...`) may be filled in, and all else needs `# differs: ...`, the reason (the page shows it; a line that
+//!   begins with `#` goes on with it). `# for: ...` says what a line is typed for that the document does not type.
+//! - At the head, `# names: theirs=ours ...`, `# needs: PROGRAM ...`, and `# digest: ...` of what the document types: so
+//!   whoever changes a command without a word is told. `-- documents FILE --against DOCUMENT` compares with the document
+//!   itself.
 //!
 //! ## What else is checked
 //! In code inside a line, and in `sh` and `console` fences: `cargo ... -p X`, `--test X`, `--bin X`; `cargo lesson VERB`
@@ -93,6 +111,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             serve::run(&course, &dir, &out, *port, &again)?;
         }
         Some(Verb::Check) => return check(&course, &dir),
+        Some(Verb::Documents { file, against: Some(text) }) => {
+            return against(&course, &dir, file.as_deref().unwrap_or_default(), text);
+        }
+        Some(Verb::Documents { file, against: None }) => return documents(&course, &dir, file.as_deref()),
         Some(Verb::Readme) => {
             let changed = readme::write(&Book::open(&course, &dir)?)?;
             println!("README.md: {}", if changed { "the map is new" } else { "as it should be" });
@@ -137,4 +159,46 @@ fn check(course: &Course, dir: &Path) -> Result<ExitCode> {
         findings.skipped.len()
     );
     Ok(if defects == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn documents(course: &Course, dir: &Path, only: Option<&str>) -> Result<ExitCode> {
+    let mut file = None;
+    let tools = || check::Tools::build(&course.root);
+    let walked = check::walk(course, dir, only, tools, &mut |now, line, typed, verdict| {
+        if file.as_deref() != Some(now) {
+            println!("{}", now.display());
+            file = Some(now.to_path_buf());
+        }
+        let (word, more) = match verdict {
+            check::Verdict::Same => ("same", None),
+            check::Verdict::Ours => ("ours", None),
+            check::Verdict::Differs => ("differs", None),
+            check::Verdict::Wrong(wrong) => ("DEFECT", Some(wrong)),
+        };
+        println!("  {word:<8}{line:>4}  {}", typed.lines().next().unwrap_or_default());
+        if let Some(wrong) = more {
+            println!("{:16}{}", "", wrong.replace('\n', "\n                "));
+        }
+    })?;
+    for skipped in &walked.skipped {
+        println!("{}: not run: {}", skipped.file.display(), skipped.reason);
+    }
+    for defect in &walked.defects {
+        eprintln!("{}", defect.to_string().lines().next().unwrap_or_default());
+    }
+    let (ran, ours, differ, defects) = (walked.ran, walked.ours, walked.differ, walked.defects.len());
+    println!(
+        "{ran} commands ({ours} of them ours, from one step to the next), {differ} differ from the document, each with its \
+         reason; {defects} defects"
+    );
+    Ok(if defects == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn against(course: &Course, dir: &Path, file: &str, text: &Path) -> Result<ExitCode> {
+    let found = book::against(&Book::open(course, dir)?, file, text)?;
+    for defect in &found {
+        eprintln!("{defect}");
+    }
+    println!("{} commands are not those of the document", found.len());
+    Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -183,6 +183,11 @@ pub(crate) fn target(book: &Book<'_>, lesson: &Lesson) -> Result<String> {
 pub(crate) fn diagram(src: &Path, argument: &str) -> Result<String> {
     let (name, caption) = argument.split_once(char::is_whitespace).unwrap_or((argument, ""));
     let svg = fs::read_to_string(src.join(name)).with_context(|| format!("no file {name} below book/src"))?;
+    figure(&svg, name, caption)
+}
+
+/// An SVG, put into the page; `name` is for messages.
+pub(crate) fn figure(svg: &str, name: &str, caption: &str) -> Result<String> {
     let svg = svg.get(svg.find("<svg").context("the file holds no <svg>")?..).unwrap_or_default();
     let title = svg.split_once("<title").and_then(|(_, rest)| rest.split_once('>'));
     let title = title.and_then(|(_, rest)| rest.split_once("</title>")).map(|(title, _)| title.trim());

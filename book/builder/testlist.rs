@@ -41,15 +41,19 @@ pub(crate) struct Test {
 impl Test {
     /// The name as a sentence.
     pub(crate) fn sentence(&self) -> String {
-        // A function's name has no apostrophes.
-        let words =
-            self.name.replace('_', " ").replace("hosts ", "host's ").replace("programs ", "program's ");
-        let words = words.replace("runtimes", "runtime's");
-        let mut letters = words.chars();
-        letters.next().map_or_else(String::new, |first| {
-            first.to_uppercase().collect::<String>() + letters.as_str() + "."
-        })
+        sentence(&self.name)
     }
+}
+
+/// The name of a test as a sentence.
+pub(crate) fn sentence(name: &str) -> String {
+    // A function's name has no apostrophes.
+    let words = name.replace('_', " ").replace("hosts ", "host's ").replace("programs ", "program's ");
+    let words = words.replace("runtimes", "runtime's");
+    let mut letters = words.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str() + ".")
 }
 
 /// The tests of `lesson`, in the order of its list.
@@ -85,7 +89,8 @@ pub(crate) fn read(course: &Course, lesson: &Lesson) -> Result<Vec<Test>> {
     Ok(tests)
 }
 
-fn docs(attributes: &[syn::Attribute]) -> String {
+/// The doc comment, as one paragraph.
+pub(crate) fn docs(attributes: &[syn::Attribute]) -> String {
     let mut lines = Vec::new();
     for attribute in attributes {
         if let syn::Meta::NameValue(pair) = &attribute.meta

@@ -1,5 +1,5 @@
 //! The runtime as a lesson finds it, for the transcripts of its hole: the sources with the items of this lesson and
-//! all later ones blanked, built in a workspace of symbolic links.
+//! all later ones blanked, under both front-ends, built in a workspace of symbolic links.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,6 +10,9 @@ use anyhow::{Context, Result};
 
 use super::tools;
 use crate::Book;
+
+/// The front-ends of the runtime's library, each a package with a program of its name.
+const PROGRAMS: [&str; 2] = ["coracle", "ns-runtime"];
 
 /// The runtimes built so far.
 pub(super) struct Before<'a> {
@@ -22,7 +25,7 @@ impl<'a> Before<'a> {
         Self { book, built: BTreeMap::new() }
     }
 
-    /// A folder that holds `coracle` as lesson `number` finds it.
+    /// A folder that holds the [`PROGRAMS`] as lesson `number` finds it.
     pub(super) fn bin(&mut self, number: u32) -> Result<&Path> {
         if !self.built.contains_key(&number) {
             let bin = self.build(number).with_context(|| format!("the runtime before lesson {number}"))?;
@@ -50,14 +53,18 @@ impl<'a> Before<'a> {
         let mut build = tools::cargo(&tree);
         // The packages from the registry are built once for all lessons, beside the reader's own.
         build
-            .args(["build", "--quiet", "--locked", "--offline", "-p", "coracle", "--target-dir"])
-            .arg(below.join("target"));
+            .args(["build", "--quiet", "--locked", "--offline", "--target-dir"])
+            .arg(below.join("target"))
+            .args(PROGRAMS.iter().flat_map(|package| ["-p", package]));
         let built = tools::executables(build)?;
-        let (_, program) = built.iter().find(|(name, _)| name == "coracle").context("no program coracle")?;
         let bin = tree.join("bin");
         fs::create_dir(&bin)?;
-        // The next lesson's build replaces the program in the target folder.
-        fs::copy(program, bin.join("coracle"))?;
+        for name in PROGRAMS {
+            let made = built.iter().find(|(made, _)| made == name);
+            let (_, program) = made.with_context(|| format!("no program {name}"))?;
+            // The next lesson's build replaces the program in the target folder.
+            fs::copy(program, bin.join(name))?;
+        }
         Ok(bin)
     }
 }

@@ -2,6 +2,7 @@
 
 mod before;
 mod cli;
+mod documents;
 mod html;
 mod manual;
 mod printed;
@@ -10,8 +11,9 @@ mod session;
 mod shell;
 mod template;
 mod tools;
-mod transcript;
-mod trouble;
+pub(crate) mod transcript;
+pub(crate) mod trouble;
+mod walk;
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +23,7 @@ use course::Course;
 use crate::{Book, Defect, Page, glossary, readme, render};
 
 pub use tools::Tools;
+pub use walk::{Verdict, Walked, walk};
 
 /// A transcript that was not run, and why.
 #[derive(Clone, Debug)]
@@ -78,6 +81,7 @@ pub fn run(course: &Course, dir: &Path, tools: &Tools) -> Result<Findings> {
     }
     findings.defects.extend(readme::check(&book)?);
     findings.defects.extend(glossary::check(&book)?);
+    findings.defects.extend(documents::check(&book)?);
     trouble::check(&book, tools, &mut before, &mut findings)?;
     let strict = findings.skipped.iter().filter_map(transcript::strict);
     findings.defects.extend(strict);

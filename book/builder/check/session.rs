@@ -13,15 +13,43 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, geteuid};
 use tempfile::TempDir;
+use testkit::Cgroups;
 
 use super::Tools;
 
 /// How long one command may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Runs the text of `$1` in this very shell with its output in `$2`, and says so on the descriptor the page's commands
-/// do not have. `(exit ...)` gives the command the `$?` of the one before.
-const RUN: &str = r#"__text=$(cat "$__c"); (exit $__status); eval "$__text" </dev/null >"$__out" 2>&1; __status=$?; echo done"#;
+/// How many processes a world of its own may have.
+const PROCESSES: u64 = 1024;
+
+/// Runs the text of the file `$__c` in this very shell, and says how it ended on the descriptor the page's commands do not
+/// have. `(exit ...)` gives the command the `$?` of the one before.
+const RUN: &str = r#"__text=$(cat "$__c"); (exit $__status); eval "$__text" <"$__in" >"$__out" 2>&1; __status=$?; echo $__status"#;
+
+/// A world that ends with its shell: control groups (the arguments) that are the root of all to it, a /run with nothing in
+/// it, and processes that nobody else has. Who forks stays behind as a parent, and on version 2 of control groups a group
+/// with others below it holds no process: so the last step is made from a leaf.
+const APART: &str = r#"
+for group; do echo $$ >"$group/cgroup.procs"; done
+exec unshare --mount --cgroup --propagation private bash -euc '
+    mount -t tmpfs -o mode=755 tmpfs /run
+    mkdir /run/group
+    for group; do
+        mount --bind "$group" /run/group
+        umount "${group%/*}"
+        mount --move /run/group "${group%/*}"
+        if [[ -e ${group%/*}/net ]]; then echo $$ >"${group%/*}/net/cgroup.procs"; fi
+    done
+    rmdir /run/group
+    exec unshare --uts --ipc --pid --fork --kill-child --mount-proc bash --noprofile --norc
+' - "$@""#;
+
+/// What a command printed, and its exit status.
+pub(super) struct Answer {
+    pub(super) text: String,
+    pub(super) status: i32,
+}
 
 /// Why a command did not come back; with what it had printed.
 pub(super) enum Ended {
@@ -29,12 +57,25 @@ pub(super) enum Ended {
     Shell(String),
 }
 
+impl Ended {
+    /// What it means for whoever shows the command.
+    pub(super) fn words(&self, patience: Duration) -> String {
+        let words = match self {
+            Ended::Late(actual) => format!("did not end in {patience:?}; it printed:\n{actual}"),
+            Ended::Shell(actual) => format!("ended the shell; it printed:\n{actual}"),
+        };
+        words.trim_end().to_string()
+    }
+}
+
 /// A shell, and the folder it began in.
 pub(super) struct Session {
     shell: Child,
     stdin: ChildStdin,
-    done: Receiver<()>,
+    done: Receiver<i32>,
     scratch: TempDir,
+    /// Dropped when the shell is gone.
+    _groups: Option<Cgroups>,
     count: usize,
     over: bool,
     /// The folders in front of its PATH.
@@ -48,16 +89,28 @@ impl Session {
         let scratch = tempfile::tempdir()?;
         let cwd = scratch.path().join("page");
         fs::create_dir(&cwd)?;
-        Self::start_with(tools, cage, scratch, &cwd)
+        Self::start_with(tools, scratch, &cwd, Self::shell(cage), None)
     }
 
     /// Starts a shell in the clone at `root`, with the reader's own PATH.
     pub(super) fn start_in(tools: &Tools, root: &Path) -> Result<Self> {
-        Self::start_with(tools, false, tempfile::tempdir()?, root)
+        Self::start_with(tools, tempfile::tempdir()?, root, Self::shell(false), None)
     }
 
-    fn start_with(tools: &Tools, cage: bool, scratch: TempDir, cwd: &Path) -> Result<Self> {
-        let mut shell = if cage && geteuid().is_root() {
+    /// Starts root's bash in an empty folder, in a world of its own ([`APART`]): what containers leave behind ends with
+    /// the session, and nobody else's are met.
+    pub(super) fn start_apart(tools: &Tools) -> Result<Self> {
+        let scratch = tempfile::tempdir()?;
+        let cwd = scratch.path().join("page");
+        fs::create_dir(&cwd)?;
+        let groups = Cgroups::new(PROCESSES);
+        let mut shell = Command::new("bash");
+        shell.args(["--noprofile", "--norc", "-euc", APART, "-"]).args(&groups.folders);
+        Self::start_with(tools, scratch, &cwd, shell, Some(groups))
+    }
+
+    fn shell(cage: bool) -> Command {
+        if cage && geteuid().is_root() {
             let mut unshare = Command::new("unshare");
             unshare.args([
                 "--mount",
@@ -74,7 +127,16 @@ impl Session {
         } else {
             // The kernel keeps an ordinary user's runtime from the machine.
             Command::new("sh")
-        };
+        }
+    }
+
+    fn start_with(
+        tools: &Tools,
+        scratch: TempDir,
+        cwd: &Path,
+        mut shell: Command,
+        groups: Option<Cgroups>,
+    ) -> Result<Self> {
         shell.current_dir(cwd).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         shell.envs([("COLUMNS", "80"), ("LC_ALL", "C"), ("TERM", "dumb"), ("NO_COLOR", "1")]);
         // What cargo sets for this program is nothing a reader has; where its packages and its target folder are is.
@@ -94,14 +156,23 @@ impl Session {
         let stdout = shell.stdout.take().context("the shell's output")?;
         let (sender, done) = channel();
         thread::spawn(move || {
-            for _line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(()).is_err() {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if line.parse().is_ok_and(|status| sender.send(status).is_err()) {
                     break;
                 }
             }
         });
         writeln!(stdin, "__status=0 __path=$PATH")?;
-        Ok(Self { shell, stdin, done, scratch, count: 0, over: false, preferred: String::new() })
+        Ok(Self {
+            shell,
+            stdin,
+            done,
+            scratch,
+            _groups: groups,
+            count: 0,
+            over: false,
+            preferred: String::new(),
+        })
     }
 
     /// Puts `bin` in front of the programs for the commands to come.
@@ -114,23 +185,42 @@ impl Session {
         }
     }
 
+    /// Sets a variable of the shell's environment.
+    pub(super) fn set(&mut self, name: &str, value: &Path) {
+        let _ = writeln!(self.stdin, "{name}='{}'; export {name}", value.display());
+    }
+
     /// Runs one command and returns what it printed.
-    pub(super) fn run(&mut self, command: &str, patience: Duration) -> Result<Result<String, Ended>> {
+    pub(super) fn run(&mut self, command: &str, patience: Duration) -> Result<Result<Answer, Ended>> {
+        // One of its own: what an earlier command has left in the background still writes into that command's.
+        let out = self.scratch.path().join(format!("{}.out", self.count));
+        self.begin(command, Path::new("/dev/null"), &out)?;
+        let waited = self.end(patience);
+        let text =
+            fs::read(&out).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+        Ok(match waited {
+            Ok(status) => Ok(Answer { text, status }),
+            Err(RecvTimeoutError::Timeout) => Err(Ended::Late(text)),
+            Err(RecvTimeoutError::Disconnected) => Err(Ended::Shell(text)),
+        })
+    }
+
+    /// Starts one command with `input` and `output`, which may be a terminal. Then its end is to be waited for.
+    pub(super) fn begin(&mut self, command: &str, input: &Path, output: &Path) -> Result<()> {
         self.count += 1;
         let text = self.scratch.path().join(format!("{}.sh", self.count));
-        let out = self.scratch.path().join(format!("{}.out", self.count));
         fs::write(&text, command)?;
-        // A shell that is gone is told apart below: its end closes the channel.
-        let _ = writeln!(self.stdin, "__c='{}' __out='{}'; {RUN}", text.display(), out.display());
+        let [text, input, output] = [&text, input, output].map(Path::display);
+        // A shell that is gone is told apart by the end of its channel.
+        let _ = writeln!(self.stdin, "__c='{text}' __in='{input}' __out='{output}'; {RUN}");
+        Ok(())
+    }
+
+    /// Waits for the end of the command that was started, and returns its exit status.
+    pub(super) fn end(&mut self, patience: Duration) -> Result<i32, RecvTimeoutError> {
         let waited = self.done.recv_timeout(patience);
-        let printed =
-            fs::read(&out).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
         self.over = waited.is_err();
-        Ok(match waited {
-            Ok(()) => Ok(printed),
-            Err(RecvTimeoutError::Timeout) => Err(Ended::Late(printed)),
-            Err(RecvTimeoutError::Disconnected) => Err(Ended::Shell(printed)),
-        })
+        waited
     }
 
     /// Whether no further command can run.

@@ -6,12 +6,12 @@ use anyhow::Result;
 use similar::{ChangeTag, TextDiff};
 
 use super::before::Before;
-use super::session::{Ended, PATIENCE, Session};
+use super::session::{PATIENCE, Session};
 use super::{Findings, Skipped, Tools};
 use crate::{Book, Defect, Page, markdown};
 
 /// A line of a transcript that is typed.
-const PROMPT: &str = "$ ";
+pub(crate) const PROMPT: &str = "$ ";
 
 /// A `console` block.
 struct Block {
@@ -31,11 +31,14 @@ enum Run {
     },
 }
 
-struct Step {
+/// What is typed, and what is answered.
+pub(crate) struct Step {
     /// In the block's text.
-    offset: usize,
-    command: String,
-    expected: Vec<String>,
+    pub(crate) offset: usize,
+    /// What it is typed at.
+    pub(crate) prompt: String,
+    pub(crate) command: String,
+    pub(crate) expected: Vec<String>,
 }
 
 /// Runs the transcripts of one page, in order, in one shell; those with an unfinished runtime in another.
@@ -91,17 +94,8 @@ pub(super) fn check(
         for step in &block.steps {
             findings.ran += 1;
             let wrong = match shell.run(&step.command, patience)? {
-                Ok(actual) => difference(&step.expected, &actual),
-                Err(ended) => Some(
-                    match ended {
-                        Ended::Late(actual) => {
-                            format!("did not end in {patience:?}; it printed:\n{actual}")
-                        }
-                        Ended::Shell(actual) => format!("ended the shell; it printed:\n{actual}"),
-                    }
-                    .trim_end()
-                    .to_string(),
-                ),
+                Ok(actual) => difference(&step.expected, &actual.text),
+                Err(ended) => Some(ended.words(patience)),
             };
             let Some(wrong) = wrong else { continue };
             let what = format!("`{}` {wrong}", step.command);
@@ -142,23 +136,29 @@ fn not_run(book: &Book<'_>, block: &Block, tools: &Tools) -> Option<(String, boo
 
 /// The typed lines of a transcript, each with its place. A typed line that ends in a backslash goes on in the next.
 pub(super) fn prompts(text: &str) -> impl Iterator<Item = (usize, String)> {
-    steps(text).0.into_iter().map(|step| (step.offset, step.command))
+    steps(text, host).0.into_iter().map(|step| (step.offset, step.command))
 }
 
-/// The steps, and whether something stands above the first of them.
-fn steps(text: &str) -> (Vec<Step>, bool) {
+/// The prompt of a page's transcripts, if the line begins with it.
+pub(crate) fn host(line: &str) -> Option<&str> {
+    line.starts_with(PROMPT).then_some(PROMPT)
+}
+
+/// The steps, and whether something stands above the first of them. `prompt` tells which one a line begins with.
+pub(crate) fn steps(text: &str, prompt: impl Fn(&str) -> Option<&str>) -> (Vec<Step>, bool) {
     let mut steps: Vec<Step> = Vec::new();
     let (mut offset, mut stray, mut goes_on) = (0, false, false);
     for line in text.split_inclusive('\n') {
         let shown = line.trim_end();
-        match (shown.strip_prefix(PROMPT), steps.last_mut()) {
+        match (prompt(shown), steps.last_mut()) {
             (_, Some(step)) if goes_on => {
                 step.command.push('\n');
                 step.command.push_str(shown.strip_prefix("> ").unwrap_or(shown));
                 goes_on = shown.ends_with('\\');
             }
-            (Some(command), _) => {
-                steps.push(Step { offset, command: command.to_string(), expected: Vec::new() });
+            (Some(prompt), _) => {
+                let (prompt, command) = (prompt.to_string(), shown[prompt.len()..].to_string());
+                steps.push(Step { offset, prompt, command, expected: Vec::new() });
                 goes_on = shown.ends_with('\\');
             }
             (None, Some(step)) => step.expected.push(shown.to_string()),
@@ -199,7 +199,7 @@ fn block(info: &str, text: &str) -> Result<Block, String> {
             ));
         }
     };
-    let (mut steps, stray) = steps(text);
+    let (mut steps, stray) = steps(text, host);
     if matches!(run, Run::Clone) {
         one(&mut steps);
     }
@@ -210,7 +210,7 @@ fn block(info: &str, text: &str) -> Result<Block, String> {
 }
 
 /// What differs, unless `actual` is as expected: `...` on a line of its own stands for any lines, `[..]` for any text.
-fn difference(expected: &[String], actual: &str) -> Option<String> {
+pub(crate) fn difference(expected: &[String], actual: &str) -> Option<String> {
     let actual: Vec<_> = actual.lines().map(str::trim_end).collect();
     let mut expected: Vec<_> = expected.iter().map(String::as_str).collect();
     // A blank line may stand before the next prompt.
@@ -245,7 +245,7 @@ fn lines_match(expected: &[&str], actual: &[&str]) -> bool {
     }
 }
 
-pub(super) fn line_matches(expected: &str, actual: &str) -> bool {
+pub(crate) fn line_matches(expected: &str, actual: &str) -> bool {
     match expected.split_once("[..]") {
         None => expected == actual,
         Some((before, rest)) => actual.strip_prefix(before).is_some_and(|after| {
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_typed_line_goes_on_after_a_backslash() {
-        let (steps, stray) = steps("$ a \\\n> b\nout\n$ c\n");
+        let (steps, stray) = steps("$ a \\\n> b\nout\n$ c\n", super::host);
         assert!(!stray);
         assert_eq!(steps.len(), 2);
         assert_eq!(steps[0].command, "a \\\nb");

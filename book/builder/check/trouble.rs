@@ -81,7 +81,7 @@ fn parse(path: &Path) -> Result<File, String> {
 }
 
 /// Whether `function` is a test: of libtest, or named in a list of `testkit` in its own file or in the main.rs beside it.
-fn runs(function: &ItemFn, file: &File, path: &Path) -> bool {
+pub(crate) fn runs(function: &ItemFn, file: &File, path: &Path) -> bool {
     let marked = |name: &str| function.attrs.iter().any(|attribute| attribute.path().is_ident(name));
     if marked("test") {
         return !marked("ignore");
@@ -130,7 +130,8 @@ fn provoked(
         None => session.prefer(&[&bin]),
     }
     let printed = match session.run(command, PATIENCE)? {
-        Ok(printed) | Err(Ended::Shell(printed) | Ended::Late(printed)) => printed,
+        Ok(answer) => answer.text,
+        Err(Ended::Shell(printed) | Ended::Late(printed)) => printed,
     };
     let line = format!("[..]{}[..]", trouble.message);
     let said = printed.lines().any(|printed| transcript::line_matches(&line, printed));

@@ -3,13 +3,19 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns};
 use nix::unistd::Pid;
 
 use crate::channel::{Channel, Message};
 use crate::error::{Error, Result};
 use crate::namespace::{self, KINDS, Kind, Namespaces};
+use crate::signal;
 use crate::sys::{self, Cloned, Whose};
+
+/// How long one that was killed may take to end, in milliseconds, where somebody waits for us. It is not sure to end at all:
+/// version 1's freezer holds even who is killed.
+const PATIENCE: u16 = 250;
 
 /// A process that was just born.
 #[derive(Debug)]
@@ -82,11 +88,11 @@ fn refused(flags: CloneFlags, errno: Errno) -> Error {
 /// `cgroup`. It goes with `enter` to where we could not come back from, and gives birth there, with `flags`, to a sibling of
 /// its own (clone3(2), CLONE_PARENT: so the new process is our child, and not an orphan), which goes on with `life`. It says
 /// `Born` on `theirs`, with the sibling's number and pidfd, and ends; where something fails, it says `Failed`. We hear that
-/// on `ours`, and take the middle one's end, before we return the sibling.
+/// on `ours`, and take the middle one's end, before we return the sibling ([`Born::last_word`]).
 ///
 /// # Errors
 /// [`Error::Init`] with what the middle one says has failed; [`Error::InitDied`] where it ends without a word; as
-/// [`give`].
+/// [`Born::last_word`] and [`give`].
 pub fn through(
     flags: CloneFlags,
     cgroup: Option<BorrowedFd<'_>>,
@@ -103,9 +109,7 @@ pub fn through(
             Err(error) => drop(channel.send(&Message::Failed(error.into()))),
         }
     })?;
-    let word = ours.receive_with();
-    middle.reap()?;
-    match word? {
+    match middle.last_word(ours)? {
         Some((Message::Born(pid), Some(pidfd))) => Ok(Born { pid: Pid::from_raw(pid), pidfd }),
         Some((Message::Failed(failure), _)) => Err(Error::Init(failure)),
         _ => Err(Error::InitDied),
@@ -122,6 +126,60 @@ fn give_sibling(flags: CloneFlags, channel: &Channel) -> Result<Cloned> {
 }
 
 impl Born {
+    /// Waits for the one word that this middle process says on the other end of `ours`, and for its end, and takes both.
+    /// `None`: it has ended without a word. It may have been killed after the birth of a sibling and before its word; then the
+    /// sibling waits for us, and holds the channel open. So the conversation is ended, and with it the sibling.
+    ///
+    /// It may also stand still, as all do who go into a frozen control group. So a signal that asks us to end ends the
+    /// waiting: it is killed, and the sibling that it told of.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]; those of [`Channel::receive_with`] and of poll(2).
+    pub fn last_word(&self, ours: &Channel) -> Result<Option<(Message, Option<OwnedFd>)>> {
+        let mut word = None;
+        let ended = self.listen(ours, &mut word).and_then(|()| self.reap());
+        if ended.is_ok() && matches!(word, Some((Message::Born(_), Some(_)))) {
+            return Ok(word);
+        }
+        ours.hang_up();
+        match (ended, word) {
+            (Ok(()), word) => Ok(word),
+            (Err(error), Some((Message::Born(pid), Some(pidfd)))) => {
+                let sibling = Born { pid: Pid::from_raw(pid), pidfd };
+                let both = [&sibling, self].map(Born::bury_soon);
+                Err(error.leaving(both.contains(&false)))
+            }
+            (Err(error), _) => Err(error.leaving(!self.bury_soon())),
+        }
+    }
+
+    /// Puts what it says on `ours` into `word`, and returns when it has ended.
+    fn listen(&self, ours: &Channel, word: &mut Option<(Message, Option<OwnedFd>)>) -> Result<()> {
+        let ending = signal::ending()?;
+        let (mut heard, mut ended) = (false, false);
+        loop {
+            let of_process = [self.pidfd.as_fd(), ending.as_fd()].into_iter();
+            let all = of_process.chain((!heard).then(|| ours.as_fd()));
+            let mut news: Vec<_> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+            match poll(&mut news, PollTimeout::NONE) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return Err(Error::refused("poll")(errno)),
+            }
+            let has_news = |n: usize| news.get(n).is_some_and(|one| one.any().unwrap_or(false));
+            if has_news(2) {
+                *word = ours.receive_with()?;
+                heard = true;
+            } else if has_news(0) && (heard || ended) {
+                return Ok(());
+            } else if has_news(0) {
+                // It may have said something since we looked: what it said before its end is there now.
+                ended = true;
+            } else if let Some(info) = ending.read_signal().map_err(Error::refused("read signalfd"))? {
+                return Err(Error::interrupted(info.ssi_signo as i32));
+            }
+        }
+    }
+
     /// Waits until it ends by itself, and takes its end.
     ///
     /// # Errors
@@ -136,5 +194,13 @@ impl Born {
         // It may have ended by itself.
         let _ = sys::pidfd_send_signal(self.pidfd.as_fd(), libc::SIGKILL);
         let _ = self.reap();
+    }
+
+    /// As [`Born::bury`], for whoever must not be kept waiting: `false` where it has not ended soon, as one that stands still.
+    pub fn bury_soon(&self) -> bool {
+        let _ = sys::pidfd_send_signal(self.pidfd.as_fd(), libc::SIGKILL);
+        // The signals that could disturb it are held back.
+        let mut end = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
+        matches!(poll(&mut end, PollTimeout::from(PATIENCE)), Ok(1..)) && self.reap().is_ok()
     }
 }

@@ -15,7 +15,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg, sendmsg, socketpair,
+    AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr, recvmsg, sendmsg,
+    shutdown, socketpair,
 };
 use serde::{Deserialize, Serialize};
 
@@ -166,11 +167,19 @@ impl Channel {
                 return self.receive_with();
             }
             while let Some(arrived) = held.next()? {
-                if [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT].contains(&arrived.number) {
-                    return Err(Error::Interrupted { signal: arrived.number });
+                if arrived.is_ending() {
+                    return Err(Error::interrupted(arrived.number));
                 }
             }
         }
+    }
+}
+
+impl Channel {
+    /// Ends the conversation for everybody, whoever else holds a descriptor of either end.
+    pub fn hang_up(&self) {
+        // What was ended already is.
+        let _ = shutdown(self.0.as_raw_fd(), Shutdown::Both);
     }
 }
 

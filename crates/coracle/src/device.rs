@@ -90,8 +90,8 @@ pub fn are_wanted(mounts: &[Mount]) -> bool {
 }
 
 /// Makes the nodes and the default links below `root`. With `by_bind`, as in a user namespace, where nobody may make
-/// nodes, and where the kernel refuses: by mounting the host's node of the same path. A node that is there already and
-/// is the same is kept. `terminals`: the container has terminals of its own, at /dev/pts.
+/// nodes, and where the kernel refuses: by mounting the host's node of the same path, on an empty file. A node that is there
+/// already and is the same is kept. `terminals`: the container has terminals of its own, at /dev/pts.
 ///
 /// All is done below a descriptor of the directory, resolved inside `root`: the root filesystem's /dev may be a symlink
 /// (CVE-2026-41579).
@@ -115,7 +115,7 @@ pub fn make(root: BorrowedFd<'_>, devices: &[Device], by_bind: bool, terminals: 
         match by_bind && may_bind {
             true => bind_node(directory.as_fd(), name, device)?,
             false => match make_node(directory.as_fd(), name, device) {
-                Err(error) if error.errno() == Some(Errno::EPERM) && may_bind => {
+                Err(error) if may_bind && is_for_binding(directory.as_fd(), name, &error) => {
                     bind_node(directory.as_fd(), name, device)?;
                 }
                 other => other?,
@@ -125,6 +125,21 @@ pub fn make(root: BorrowedFd<'_>, devices: &[Device], by_bind: bool, terminals: 
     }
     sys::leave_open(last.map(|(_, directory)| directory));
     Ok(())
+}
+
+/// Whether a node that could not be made, for `error`, is to be mounted instead: where nobody may make one, or where a container
+/// before this one met that as well, and has left the empty file that it mounted its node on. In a user namespace the kernel
+/// looks at the name first: it says `EEXIST`, and not `EPERM`.
+fn is_for_binding(directory: BorrowedFd<'_>, name: &OsStr, error: &Error) -> bool {
+    let is_empty_file =
+        |found: FileStat| found.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits() && found.st_size == 0;
+    match error.errno() {
+        Some(Errno::EPERM) => true,
+        Some(Errno::EEXIST) => {
+            fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(is_empty_file)
+        }
+        _ => false,
+    }
 }
 
 /// A directory of the root filesystem, made where it is missing.
@@ -167,7 +182,7 @@ fn must_be(directory: BorrowedFd<'_>, name: &OsStr, device: &Device) -> Result<(
 }
 
 /// Mounts the host's node of the same path as `device` on the file `name` in `directory`, which is made where it is
-/// missing. A copy of the node's mount is taken first, and then it is looked at: what [`Device::is`] tells of the copy
+/// missing; through no symlink ([`path::make_real`]). A copy of the node's mount is taken first, and then it is looked at: what [`Device::is`] tells of the copy
 /// holds for what is mounted.
 ///
 /// # Errors
@@ -178,7 +193,12 @@ pub fn bind_node(directory: BorrowedFd<'_>, name: &OsStr, device: &Device) -> Re
     if !device.is(&fstat(&host).map_err(device.refused("fstat of the host's node"))?) {
         return Err(device.refused("the host's node of this path is another device")(Errno::ENODEV));
     }
-    let place = path::make(directory, Path::new(name), Last::File)?;
+    let place = path::make_real(directory, Path::new(name), Last::File).map_err(|error| {
+        error.with_cure(
+            Errno::ELOOP,
+            "a symlink is in the place of a device: take it away, or mount a tmpfs on /dev",
+        )
+    })?;
     sys::move_mount(host.as_fd(), place.as_fd()).map_err(device.refused("move_mount"))
 }
 

@@ -85,10 +85,14 @@ pub enum Error {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// We were told to end while the container was being made.
+    /// We were told to end while a container, or a session in one, was being made.
     Interrupted {
         /// By which signal.
         signal: i32,
+        /// What was being made: `container` or `session`.
+        what: &'static str,
+        /// Whether a process of it is still there. It was killed; but one that stands still does not even die.
+        left: bool,
     },
     /// The program is nowhere in the container's PATH.
     ProgramNotFound {
@@ -99,6 +103,8 @@ pub enum Error {
     Init(Failure),
     /// Init ended without a word.
     InitDied,
+    /// The process of an exec ended without a word.
+    SessionDied,
 }
 
 impl Error {
@@ -140,6 +146,32 @@ impl Error {
             *step = name;
         }
         self
+    }
+
+    /// We were told to end by `signal`, while a container was being made of which nothing is left.
+    pub fn interrupted(signal: i32) -> Error {
+        Error::Interrupted { signal, what: "container", left: false }
+    }
+
+    /// The same interruption, that leaves a process behind.
+    #[must_use]
+    pub fn leaving(self, one: bool) -> Error {
+        match self {
+            Error::Interrupted { signal, what, left } => {
+                Error::Interrupted { signal, what, left: left || one }
+            }
+            other => other,
+        }
+    }
+
+    /// The same error of a session in a container, where it would be one of the container.
+    #[must_use]
+    pub fn of_session(self) -> Error {
+        match self {
+            Error::Interrupted { signal, left, .. } => Error::Interrupted { signal, what: "session", left },
+            Error::InitDied => Error::SessionDied,
+            other => other,
+        }
     }
 
     /// The kernel's number behind it, where there is one.
@@ -189,9 +221,14 @@ impl fmt::Display for Error {
                 "unknown signal {name:?}: give a name such as TERM or SIGTERM, or a number from 1 to 64"
             ),
             Error::Usage { problem } => f.write_str(problem),
-            Error::Interrupted { signal } => {
-                write!(f, "interrupted by signal {signal}: what was made of the container is gone again")
+            Error::Interrupted { signal, what, left: false } => {
+                write!(f, "interrupted by signal {signal}: what was made of the {what} is gone again")
             }
+            Error::Interrupted { signal, what, left: true } => write!(
+                f,
+                "interrupted by signal {signal}: what was made of the {what} is killed, but stands still; \
+                 it ends when the container goes on: coracle resume ID"
+            ),
             Error::ProgramNotFound { name } => write!(
                 f,
                 "find the program: exec: {name:?}: executable file not found in $PATH of the container; \
@@ -199,6 +236,7 @@ impl fmt::Display for Error {
             ),
             Error::Init(failure) => f.write_str(&failure.text),
             Error::InitDied => f.write_str("the container's first process ended while it was being set up"),
+            Error::SessionDied => f.write_str("the session ended while it was being set up"),
         }
     }
 }

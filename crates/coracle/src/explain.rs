@@ -194,7 +194,7 @@ pub struct Explain {
     out: Option<File>,
     form: Form,
     log: Option<Log>,
-    who: &'static str,
+    who: Cell<&'static str>,
     debug: bool,
     count: Cell<u32>,
 }
@@ -202,7 +202,8 @@ pub struct Explain {
 impl Explain {
     /// Says nothing.
     pub fn silent() -> Explain {
-        Explain { out: None, form: Form::Story, log: None, who: MAIN, debug: false, count: Cell::new(0) }
+        let (who, count) = (Cell::new(MAIN), Cell::new(0));
+        Explain { out: None, form: Form::Story, log: None, who, debug: false, count }
     }
 
     /// Narrates to a copy of this process's standard error. The copy is close-on-exec.
@@ -241,7 +242,14 @@ impl Explain {
     pub fn told_by_init(&self) -> Explain {
         // Where the copy fails, init is silent: the container goes first.
         let out = self.out.as_ref().and_then(|out| out.try_clone().ok());
-        Explain { out, form: self.form, log: None, who: "init", debug: false, count: Cell::new(0) }
+        Explain { out, form: self.form, log: None, who: Cell::new("init"), debug: false, count: Cell::new(0) }
+    }
+
+    /// From here on it is told by `who`, which begins to count anew: a process that was just cloned, and has a copy of its
+    /// parent's.
+    pub fn goes_on_as(&self, who: &'static str) {
+        self.who.set(who);
+        self.count.set(0);
     }
 
     /// Takes a step: does `act`, tells of it, and names the step in its error.
@@ -321,13 +329,13 @@ impl Explain {
     }
 
     fn role(&self) -> &'static str {
-        if self.who == MAIN { "PARENT" } else { "CHILD" }
+        if self.who.get() == MAIN { "PARENT" } else { "CHILD" }
     }
 
     fn tell(&self, step: &Step, begin: Instant, failed: &str) {
         let Some(mut out) = self.out.as_ref() else { return };
         self.count.set(self.count.get() + 1);
-        let (who, count, micros) = (self.who, self.count.get(), begin.elapsed().as_micros());
+        let (who, count, micros) = (self.who.get(), self.count.get(), begin.elapsed().as_micros());
         let text = match self.form {
             Form::Story => format!(
                 "[{who} {count}] {}{failed} ({micros} us)\n    why:   {}\n    calls: {}\n    runc:  {}\n",

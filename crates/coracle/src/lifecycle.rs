@@ -77,6 +77,15 @@ pub fn status(state: &State) -> Result<Status> {
     Ok(if init.never_executed && !state.reaper { Status::Created } else { Status::Running })
 }
 
+/// Whether init has become the program, in a container that has not stopped. It is asked where [`status`] cannot tell:
+/// one that was frozen before its start is `Paused` like any other.
+///
+/// # Errors
+/// Where there is no /proc to ask.
+pub fn has_begun(state: &State) -> Result<bool> {
+    Ok(state.reaper || procfs::stat(state.init())?.is_some_and(|init| !init.never_executed))
+}
+
 /// A descriptor of the container's init; `None` where it has ended, or was never born (its number is 0). From here on no other
 /// process can be meant: the number was looked up once more *after* the opening (pidfd_open(2)), and what had it then was
 /// born when init was ([`procfs::stat`]) and had not ended.

@@ -24,6 +24,9 @@ const OURS: [Signal; 11] = [
     Signal::SIGCONT,
 ];
 
+/// What asks the runtime itself to end, as long as there is no program to hand it on to.
+const ENDING: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
+
 /// The signals that are held back, to be handed on: blocked, and read from a descriptor.
 #[derive(Debug)]
 pub struct Held {
@@ -66,6 +69,23 @@ pub fn hold() -> Result<Held> {
     let queue = SignalFd::with_flags(&all, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
         .map_err(Error::refused("signalfd"))?;
     Ok(Held { before, queue })
+}
+
+impl Arrived {
+    /// Whether it asks us to end.
+    pub fn is_ending(&self) -> bool {
+        ENDING.iter().any(|signal| *signal as i32 == self.number)
+    }
+}
+
+/// A second way to those of the signals held back ([`hold`]) that ask us to end, and to no other: whoever has read one from
+/// here has taken it. For a wait that knows nothing of a program.
+///
+/// # Errors
+/// Those of signalfd(2).
+pub fn ending() -> Result<SignalFd> {
+    let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+    SignalFd::with_flags(&SigSet::from_iter(ENDING), flags).map_err(Error::refused("signalfd"))
 }
 
 impl Held {

@@ -1,6 +1,10 @@
 //! Exec: one more process in a running container, and what it shares with those that are there.
 
 mod common;
+#[path = "exec/interrupted.rs"]
+mod interrupted;
+#[path = "exec/wish.rs"]
+mod wish;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
@@ -10,6 +14,8 @@ use serde_json::{Value, json};
 use testkit::prelude::*;
 
 use common::{Bundle, text, traced};
+use interrupted::*;
+use wish::*;
 
 testkit::suite! { "exec",
     runtime = env!("CARGO_BIN_EXE_coracle"),
@@ -20,12 +26,14 @@ testkit::suite! { "exec",
         the_status_of_the_program_is_passed_on(userns),
         what_cannot_be_executed_is_255(userns),
         only_a_running_container_can_be_entered(userns),
+        one_that_was_paused_before_its_start_cannot_be_entered(root, cgroup),
         the_end_of_a_session_changes_nothing(userns),
         the_end_of_init_ends_the_session(userns),
         detach_ends_at_once_and_writes_the_pid_file(userns),
         no_descriptor_of_the_caller_gets_in(userns),
         a_working_directory_outside_is_refused(userns),
         a_user_is_one_or_two_numbers(userns),
+        a_wrong_option_is_blamed_by_its_name(userns),
         what_a_session_may_is_not_handed_on(userns),
         // An ordinary user cannot look into a process that hides (PR_SET_DUMPABLE), and strace is one.
         a_session_is_born_where_it_belongs(root, strace),
@@ -33,6 +41,10 @@ testkit::suite! { "exec",
         a_line_goes_to_a_login_shell(userns),
         a_session_is_in_the_containers_control_group(root, cgroup),
         twenty_sessions_at_once(userns),
+        an_interrupted_exec_says_that_the_session_is_gone(root, cgroup, strace),
+        a_middle_process_that_is_killed_leaves_no_session(root, cgroup, strace),
+        exec_into_a_frozen_container_can_be_interrupted(root, cgroup),
+        a_session_that_is_frozen_on_its_way_can_be_interrupted(root, cgroup, strace),
     ]
 }
 
@@ -88,37 +100,6 @@ fn a_session_is_in_all_namespaces_of_init() {
     assert_eq!(session["hostname"], "boat");
 }
 
-fn a_session_is_what_the_command_line_says() {
-    let bundle = running();
-    let session = report(
-        &bundle,
-        &["--cwd", "/tmp", "--env", "A=b", "-e", "C=d", "--no-new-privs", bundle.id(), "/probe"],
-    );
-    assert_eq!(session["cwd"], "/tmp");
-    assert_eq!(session["env"], json!({ "PATH": "/", "A": "b", "C": "d" }));
-    assert_eq!(session["no_new_privs"], true);
-    // What stands behind the id is the program's.
-    let output = bundle.call(&["exec", bundle.id(), "/probe", "--help"]);
-    assert!(text(&output.stdout).contains("usage: probe"), "{}", text(&output.stdout));
-}
-
-fn a_session_is_what_the_file_says() {
-    let bundle = running();
-    let file = bundle.path().join("process.json");
-    let process = json!({
-        "args": ["/probe"], "cwd": "/tmp", "env": ["PATH=/", "A=file"], "user": { "uid": 0, "gid": 0, "umask": 63 },
-        "rlimits": [{ "type": "RLIMIT_CORE", "soft": 0, "hard": 0 }],
-    });
-    std::fs::write(&file, process.to_string()).expect("a file");
-    let session = report(&bundle, &["--process", &file.display().to_string(), bundle.id()]);
-    assert_eq!((&session["cwd"], &session["env"]["A"]), (&json!("/tmp"), &json!("file")));
-    assert_eq!(session["umask"], 0o77);
-    std::fs::write(&file, json!({ "args": [], "cwd": "/", "user": { "uid": 0, "gid": 0 } }).to_string())
-        .expect("a file");
-    let error = bundle.must_fail(&["exec", "--process", &file.display().to_string(), bundle.id()], 255);
-    assert!(error.contains("process.json") && error.contains("/args"), "{error}");
-}
-
 fn the_status_of_the_program_is_passed_on() {
     let bundle = running();
     for (args, code) in [(vec!["exit", "0"], 0), (vec!["exit", "7"], 7), (vec!["die", "KILL"], 137)] {
@@ -156,6 +137,23 @@ fn only_a_running_container_can_be_entered() {
     bundle.wait_for(bundle.id(), "stopped");
     let error = bundle.must_fail(&["exec", bundle.id(), "/probe"], 255);
     assert!(error.contains("container not running"), "{error}");
+}
+
+/// It is paused, and its program has not begun: neither is `--ignore-paused` meant for it.
+fn one_that_was_paused_before_its_start_cannot_be_entered() {
+    let bundle = Bundle::new();
+    bundle.args(&["/probe", "wait-signal", "TERM"]);
+    bundle.create(bundle.id());
+    bundle.must(&["pause", bundle.id()]);
+    for options in [vec![], vec!["--ignore-paused"]] {
+        let note = ["/probe", "write", "/tmp/note", "hello"];
+        let error = bundle.must_fail(&[&["exec"], &options[..], &[bundle.id()], &note].concat(), 255);
+        assert!(error.contains("is paused") && error.contains("start it first"), "{error}");
+        assert_eq!(bundle.state_of(bundle.id())["status"], "paused");
+    }
+    bundle.must(&["resume", bundle.id()]);
+    assert_eq!(bundle.state_of(bundle.id())["status"], "created");
+    assert!(!bundle.path().join("rootfs/tmp/note").exists(), "a session ran before the program");
 }
 
 fn the_end_of_a_session_changes_nothing() {
@@ -209,38 +207,6 @@ fn a_working_directory_outside_is_refused() {
     }
 }
 
-/// crun's CVE-2026-30892: what was half understood became root.
-fn a_user_is_one_or_two_numbers() {
-    let bundle = running();
-    for user in ["1:", "x", "-1", ":1", "1:x", "4294967296", "+1", " 1", "1:2:3", "", "4294967295"] {
-        let error = bundle.must_fail(&["exec", "--user", user, bundle.id(), "/probe"], 255);
-        assert!(error.contains("--user") || error.contains("uid"), "{user}: {error}");
-    }
-    let session = report(&bundle, &["--user", "0:0", bundle.id(), "/probe"]);
-    assert_eq!((&session["uid"], &session["gid"]), (&json!(0), &json!(0)));
-}
-
-/// CVE-2022-29162: the inheritable set was filled.
-fn what_a_session_may_is_not_handed_on() {
-    let (bundle, mut config) = (Bundle::new(), Bundle::config());
-    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
-    let sets = json!(["CAP_KILL"]);
-    config["process"]["capabilities"] = json!({ "bounding": sets, "effective": sets, "permitted": sets });
-    bundle.write(&config);
-    bundle.create(bundle.id());
-    bundle.must(&["start", bundle.id()]);
-    let session = report(&bundle, &["--cap", "CAP_NET_BIND_SERVICE", bundle.id(), "/probe"]);
-    let caps = &session["caps"];
-    for set in ["bounding", "effective", "permitted"] {
-        assert!(caps[set].to_string().to_uppercase().contains("NET_BIND_SERVICE"), "{set}: {caps}");
-    }
-    for set in ["inheritable", "ambient"] {
-        assert_eq!(caps[set], json!([]), "{set}");
-    }
-    let error = bundle.must_fail(&["exec", "--cap", "CAP_MADE_UP", bundle.id(), "/probe"], 255);
-    assert!(error.contains("CAP_MADE_UP"), "{error}");
-}
-
 /// A process that is seen inside before it has left the host's mounts shows them at its /proc/PID/root to whoever has
 /// CAP_SYS_PTRACE there. So the one that becomes the program never joins anything itself.
 fn a_session_is_born_where_it_belongs() {
@@ -252,37 +218,6 @@ fn a_session_is_born_where_it_belongs() {
     let joins = |line: &&str| line.contains(" setns(");
     assert!(trace.lines().any(|line| joins(&line)), "{trace}");
     assert!(!trace.lines().filter(joins).any(|line| line.starts_with(pid)), "{trace}");
-}
-
-/// A file without capabilities gives no more than the container's program has.
-fn what_no_file_says_is_the_containers() {
-    let (bundle, mut config) = (Bundle::new(), Bundle::config());
-    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
-    let sets = json!(["CAP_KILL"]);
-    config["process"]["capabilities"] = json!({ "bounding": sets, "effective": sets, "permitted": sets });
-    bundle.write(&config);
-    bundle.create(bundle.id());
-    bundle.must(&["start", bundle.id()]);
-    let file = bundle.path().join("process.json");
-    let process = json!({ "args": ["/probe"], "cwd": "/", "user": { "uid": 0, "gid": 0 } });
-    std::fs::write(&file, process.to_string()).expect("a file");
-    let session = report(&bundle, &["--process", &file.display().to_string(), bundle.id()]);
-    assert!(session["caps"]["effective"].to_string().to_uppercase().contains("KILL"), "{}", session["caps"]);
-    assert_eq!(session["caps"]["effective"].as_array().map(Vec::len), Some(1), "{}", session["caps"]);
-}
-
-fn a_line_goes_to_a_login_shell() {
-    let bundle = running();
-    // The probe is no shell; it tells with which arguments it was called by not understanding them.
-    std::fs::create_dir(bundle.path().join("rootfs/bin")).expect("a folder");
-    std::fs::copy(testkit::probe(), bundle.path().join("rootfs/bin/sh")).expect("a copy");
-    let output = bundle.call(&["exec", "--exec", "echo a b", bundle.id()]);
-    assert!(text(&output.stderr).contains("usage"), "{}", text(&output.stderr));
-    // No line and no command: the shell itself, which here reports.
-    let output = bundle.call(&["exec", bundle.id()]);
-    assert!(text(&output.stdout).contains("\"pid\""), "{}", text(&output.stdout));
-    let both = bundle.call(&["exec", "--exec", "true", bundle.id(), "/probe"]);
-    assert_eq!(both.status.code(), Some(255), "{}", text(&both.stderr));
 }
 
 fn a_session_is_in_the_containers_control_group() {

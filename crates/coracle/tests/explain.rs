@@ -16,6 +16,7 @@ testkit::suite! { "explain",
         a_plain_run_is_told_as_it_was(root, strace),
         a_full_config_is_told_as_it_was(root, strace),
         a_step_that_is_not_taken_is_not_told(userns),
+        each_process_of_an_exec_tells_by_its_name(userns),
     ]
 }
 
@@ -197,4 +198,23 @@ fn a_step_that_is_not_taken_is_not_told() {
     let said = text(&output.stderr);
     assert!(said.contains("give birth to init"), "{said}");
     assert!(!said.contains("set the hostname") && !said.contains("file systems"), "{said}");
+}
+
+fn each_process_of_an_exec_tells_by_its_name() {
+    let bundle = Bundle::new();
+    bundle.args(&["/probe", "wait-signal", "TERM"]);
+    bundle.create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    let output = bundle.call(&["--explain", "exec", bundle.id(), "/probe", "exit", "0"]);
+    let said = text(&output.stderr);
+    for begin in ["[middle 1] ", "[session 1] "] {
+        assert!(said.contains(begin), "{begin}: {said}");
+    }
+    let who = |name: &str| {
+        let line = said.lines().find(|line| line.contains(name)).unwrap_or_default();
+        line.trim_start_matches('[').split(' ').next().unwrap_or_default().to_owned()
+    };
+    let told = ["give birth to the session", "enter the container", "become the program"].map(who);
+    assert_eq!(told, ["main", "middle", "session"], "{said}");
+    assert!(!said.contains("[init"), "no init is made: {said}");
 }

@@ -27,6 +27,7 @@ testkit::suite! { "run",
         a_killed_runtime_takes_its_container_with_it(userns),
         no_signal_is_ignored_in_the_program(userns),
         a_run_makes_one_clone_and_no_thread(userns, strace),
+        a_root_filesystem_without_nodes_can_be_used_again(userns),
     ]
 }
 
@@ -184,4 +185,54 @@ fn a_run_makes_one_clone_and_no_thread() {
     let births = calls.lines().filter(|line| line.contains("clone") || line.contains("fork")).count();
     assert_eq!(births, 1, "{calls}");
     assert!(!calls.contains("CLONE_THREAD"), "{calls}");
+}
+
+/// In an outer user namespace, where nobody may make nodes, the first run leaves empty files, on which it had mounted them.
+fn a_root_filesystem_without_nodes_can_be_used_again() {
+    let (bundle, mut config) = (Bundle::new(), Bundle::config());
+    config["process"]["args"] = json!(["/probe", "write", "/dev/null", "gone"]);
+    // Here we are root already.
+    config["linux"]["namespaces"].as_array_mut().expect("a list").retain(|one| one["type"] != "user");
+    for mappings in ["uidMappings", "gidMappings"] {
+        config["linux"].as_object_mut().expect("an object").remove(mappings);
+    }
+    bundle.write(&config);
+    let run = || {
+        let run = bundle.command(&[], bundle.id());
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--user", "--map-root-user", "--"]).arg(run.get_program()).args(run.get_args());
+        unshare.stdin(Stdio::null()).output().expect("unshare starts")
+    };
+    let null = bundle.path().join("rootfs/dev/null");
+    for n in 1..=3 {
+        let output = run();
+        assert_eq!(output.status.code(), Some(0), "run {n}: {}", text(&output.stderr));
+        let report: Value = serde_json::from_slice(&output.stdout).expect("the probe's report");
+        let device = &report["devices"]["null"];
+        assert_eq!(
+            [&device["kind"], &device["major"], &device["minor"]],
+            [&json!("char"), &json!(1), &json!(3)]
+        );
+        assert_eq!(
+            std::fs::metadata(&null).expect("its place").len(),
+            0,
+            "the program wrote to the file beneath"
+        );
+    }
+    // Anything else in its place is not ours.
+    for what in ["a file with something in it", "a symlink", "a fifo"] {
+        std::fs::remove_file(&null).expect("it is there");
+        match what {
+            "a symlink" => std::os::unix::fs::symlink("full", &null).expect("a symlink"),
+            "a fifo" => nix::unistd::mkfifo(&null, nix::sys::stat::Mode::S_IRWXU).expect("a fifo"),
+            data => std::fs::write(&null, data).expect("a file"),
+        }
+        let output = run();
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{what}: {stderr}");
+        assert!(
+            stderr.contains("/dev/null") && stderr.contains("something else is in its place"),
+            "{what}: {stderr}"
+        );
+    }
 }

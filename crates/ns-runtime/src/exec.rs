@@ -82,7 +82,7 @@ pub fn exec(root: &Path, id: &str, line: Option<&str>, way: Way, log: &Log, expl
 fn may_come_of_its_death(error: &Error) -> bool {
     let Error::Library(error) = error else { return false };
     let words = [Errno::ESRCH, Errno::ENOMEM, Errno::EPIPE, Errno::ECONNRESET];
-    matches!(error, coracle::Error::InitDied | coracle::Error::NotRunning { .. })
+    matches!(error, coracle::Error::SessionDied | coracle::Error::NotRunning { .. })
         || error.errno().is_some_and(|errno| words.contains(&errno))
 }
 

@@ -64,7 +64,7 @@ pub fn begin(
     log.begin(&format!("Starting container '{}'", record.id));
     log.step("Loading container state");
     // What a killed start has left.
-    coracle::delete::delete(locked.dir.path(), &record.id, true, explain)?;
+    store::clear(&locked.dir, explain)?;
     log.step("Loading OCI spec");
     let source = Source::with_config(&locked.dir.config_path(), &record.bundle)?;
     let plan = source.plan(&record.id, &create::group(&record.id), explain)?;
@@ -78,7 +78,7 @@ pub fn begin(
     let record = Record { status: State::Running, pid, ..record };
     store::save(&locked.dir, &record).inspect_err(|_| {
         // The first error is the one to tell.
-        let _ = coracle::delete::delete(locked.dir.path(), &record.id, true, explain);
+        let _ = store::clear(&locked.dir, explain);
     })?;
     log.info(&format!("Container started with PID {pid}"));
     Ok(Running { locked, record, running })

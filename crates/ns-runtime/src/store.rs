@@ -12,6 +12,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use coracle::explain::Explain;
 use coracle::lifecycle::{self, Status};
 use coracle::state::{Dir, Locked};
 use serde::{Deserialize, Serialize};
@@ -158,6 +159,17 @@ pub fn save(dir: &Dir, record: &Record) -> Result<()> {
     let file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&new);
     file.and_then(|mut file| file.write_all(&text)).map_err(failed)?;
     Ok(std::fs::rename(&new, &path).map_err(failed)?)
+}
+
+/// Ends and removes what the library made of the container of `dir`, if it made anything.
+///
+/// # Errors
+/// Those of [`coracle::delete::delete`].
+pub fn clear(dir: &Dir, explain: &Explain) -> Result<()> {
+    match find(dir.path(), &dir.id())? {
+        Some(_) => Ok(coracle::delete::delete(dir.path(), &dir.id(), true, explain)?),
+        None => Ok(()),
+    }
 }
 
 /// Notes that the container of `dir` has stopped, unless somebody else is changing it: they note what becomes of it.

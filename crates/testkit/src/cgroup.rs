@@ -15,18 +15,18 @@ const PREFIX: &str = "coracle-test-";
 
 /// The run's cgroups; removed when dropped.
 #[derive(Debug, Default)]
-pub(crate) struct Cgroups {
+pub struct Cgroups {
     /// The name below each hierarchy's root.
-    pub(crate) name: String,
+    pub name: String,
     /// The folders.
-    pub(crate) folders: Vec<PathBuf>,
+    pub folders: Vec<PathBuf>,
     /// The folder to put the run's processes into, so that their number is bounded.
-    pub(crate) join: Vec<PathBuf>,
+    pub join: Vec<PathBuf>,
 }
 
 impl Cgroups {
     /// Makes them in each hierarchy that lets us. An ordinary user gets none: the net bounds them otherwise.
-    pub(crate) fn new(processes: u64) -> Cgroups {
+    pub fn new(processes: u64) -> Cgroups {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         static SWEPT: Once = Once::new();
         let mut groups = Cgroups::default();

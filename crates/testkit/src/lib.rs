@@ -37,11 +37,12 @@ mod workspace;
 
 use std::time::{Duration, Instant};
 
+pub use cgroup::Cgroups;
 pub use failure::{Class, judge};
 pub use harness::{Kind, Plan, Test, main, probe, runtime};
 pub use session::in_net;
 pub use terminal::{PROMPT, Terminal};
-pub use vm::in_vm;
+pub use vm::{in_vm, patient};
 pub use workspace::program;
 
 /// What a lesson's tests.rs needs.

@@ -25,17 +25,27 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts `command` at a terminal of 24 rows of 80 columns.
-    pub fn start(command: &mut Command) -> Terminal {
+    /// A new terminal of 24 rows of 80 columns, and the end of it that is a program's.
+    ///
+    /// # Errors
+    /// Those of openpty(3).
+    pub fn open() -> nix::Result<(Terminal, OwnedFd)> {
         let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
-        let both = openpty(Some(&size), None).expect("a terminal");
-        let copy = || both.slave.try_clone().expect("a descriptor");
+        let both = openpty(Some(&size), None)?;
+        Ok((Terminal::of(both.master), both.slave))
+    }
+
+    /// Starts `command` at a terminal.
+    pub fn start(command: &mut Command) -> Terminal {
+        let (mut terminal, slave) = Terminal::open().expect("a terminal");
+        let copy = || slave.try_clone().expect("a descriptor");
         let program = command.stdin(copy()).stdout(copy()).stderr(copy()).spawn().expect("it starts");
         // The command keeps its copies; without this, the terminal never ends.
         command.stdin(std::process::Stdio::null());
         command.stdout(std::process::Stdio::null());
         command.stderr(std::process::Stdio::null());
-        Terminal { master: both.master, program: Some(program), heard: Vec::new(), read: 0 }
+        terminal.program = Some(program);
+        terminal
     }
 
     /// The terminal whose `master` somebody has sent.
@@ -62,30 +72,65 @@ impl Terminal {
     /// Reads on until `words` were there; returns what came before them.
     #[track_caller]
     pub fn wait_for(&mut self, words: &str) -> String {
-        let before = self.peek(words);
-        self.read += self.position(words).expect("it was there") + words.len();
-        before
+        self.listen_for(words)
+            .unwrap_or_else(|heard| panic!("no {words:?} at the terminal: {heard:?} of {:?}", self.all()))
     }
 
-    /// As [`Terminal::wait_for`], and the words are still to come for the next reader.
+    /// As [`Terminal::wait_for`], for whoever goes on without them.
+    ///
+    /// # Errors
+    /// With what came instead, until the terminal or our patience was at its end.
+    pub fn listen_for(&mut self, words: &str) -> Result<String, String> {
+        let before = self.listen_up_to(words)?;
+        self.read += self.position(words).unwrap_or_default() + words.len();
+        Ok(before)
+    }
+
+    /// As [`Terminal::listen_for`], and the words are still to come for the next reader.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn listen_up_to(&mut self, words: &str) -> Result<String, String> {
+        let end = Instant::now() + patient(PATIENCE);
+        loop {
+            if let Some(at) = self.position(words) {
+                return Ok(shown(&self.heard[self.read..self.read + at]));
+            }
+            if !self.hear(end) {
+                return Err(self.rest());
+            }
+        }
+    }
+
     #[track_caller]
     fn peek(&mut self, words: &str) -> String {
-        let end = Instant::now() + patient(PATIENCE);
-        while self.position(words).is_none() {
-            assert!(self.hear(end), "no {words:?} at the terminal: {:?}", self.all());
-        }
-        let at = self.position(words).unwrap_or_default();
-        String::from_utf8_lossy(&self.heard[self.read..self.read + at]).replace('\r', "")
+        self.listen_up_to(words)
+            .unwrap_or_else(|heard| panic!("no {words:?} at the terminal: {heard:?} of {:?}", self.all()))
     }
 
     /// Reads to the end; returns how the program ended and what was left to read.
     #[track_caller]
     pub fn finish(mut self) -> (Option<ExitStatus>, String) {
+        let rest = self.listen().unwrap_or_else(|_| panic!("it does not end: {:?}", self.all()));
+        let status = self.program.take().map(|mut program| program.wait().expect("our child"));
+        (status, rest)
+    }
+
+    /// Reads to the terminal's end, when no program has it open any more.
+    ///
+    /// # Errors
+    /// With what came, if our patience ended first.
+    pub fn listen(&mut self) -> Result<String, String> {
         let end = Instant::now() + patient(PATIENCE);
         while self.hear(end) {}
-        assert!(Instant::now() < end, "it does not end: {:?}", self.all());
-        let status = self.program.take().map(|mut program| program.wait().expect("our child"));
-        (status, String::from_utf8_lossy(&self.heard[self.read..]).replace('\r', ""))
+        if Instant::now() < end { Ok(self.rest()) } else { Err(self.rest()) }
+    }
+
+    /// What was heard, and nobody has read yet.
+    fn rest(&mut self) -> String {
+        let rest = shown(&self.heard[self.read..]);
+        self.read = self.heard.len();
+        rest
     }
 
     fn position(&self, words: &str) -> Option<usize> {
@@ -113,6 +158,11 @@ impl Terminal {
             Err(errno) => panic!("read the terminal: {errno}"),
         }
     }
+}
+
+/// What a terminal shows of these bytes: its lines.
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).replace('\r', "")
 }
 
 impl Drop for Terminal {

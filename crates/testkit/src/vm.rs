@@ -9,7 +9,7 @@ use crate::failure::{Class, OrHarness, fail};
 const PATIENCE: &str = "CORACLE_PATIENCE";
 
 /// A time to wait, on a machine that may be a slow one.
-pub(crate) fn patient(time: Duration) -> Duration {
+pub fn patient(time: Duration) -> Duration {
     let factor = std::env::var(PATIENCE).ok().and_then(|factor| factor.parse().ok());
     time * factor.unwrap_or(1)
 }

@@ -71,25 +71,41 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
     let held = signal::hold()?;
     let (ours, theirs) = channel::pair()?;
     let born = explain
-        .step(&explain::BEAR, || give_birth(&state, &process, manner, &held, theirs, &ours, explain))?;
+        .step(&explain::BEAR, || give_birth(&state, &process, manner, &held, theirs, &ours, explain))
+        .map_err(Error::of_session)?;
     let listener = process.seccomp.as_ref().and_then(|filter| filter.listener.clone());
     let witness = Witness::new(born.pid, &state, Status::Running, listener);
     let mut talk = Talk { channel: &ours, held: &held, manner, terminal: None, witness };
-    accompany(&mut talk).inspect_err(|_| born.bury())?;
-    if let Some(path) = &manner.pid_file {
-        pid_file::write(path, born.pid).inspect_err(|_| born.bury())?;
-    }
+    accompany(&mut talk)
+        .and_then(|()| manner.pid_file.as_ref().map_or(Ok(()), |path| pid_file::write(path, born.pid)))
+        .map_err(|error| take_back(&born, error, explain))?;
     if manner.detach { Ok(0) } else { exit::of_child(born.pidfd.as_fd(), talk.terminal, &held, explain) }
 }
 
+/// Takes the session back that was `born`, on the way out with `error`. One that stands still with its container cannot be
+/// waited for.
+fn take_back(born: &Born, error: Error, explain: &Explain) -> Error {
+    let left = !born.bury_soon();
+    if left && !matches!(error, Error::Interrupted { .. }) {
+        explain.warn(
+            "the session is killed, but stands still; it ends when the container goes on: coracle resume ID",
+        );
+    }
+    error.of_session().leaving(left)
+}
+
 /// What is known of the container `id` of `dir`, if it is one to go into: one that runs; a paused one only where
-/// `manner` says so.
+/// `manner` says so, and never one that was paused before its start ([`lifecycle::has_begun`]).
 ///
 /// # Errors
 /// [`Error::NotRunning`] for one that has stopped; [`Error::Status`] for any other, with what to do about it.
 fn running(dir: &Dir, id: &str, manner: &Manner) -> Result<State> {
     match lifecycle::of(dir)? {
         (state, Status::Running) => Ok(state),
+        (state, Status::Paused) if !lifecycle::has_begun(&state)? => {
+            let cure = "its program has not begun: resume it, then start it first: coracle start ID";
+            Err(Error::status("exec", id, Status::Paused, cure))
+        }
         (state, Status::Paused) if manner.ignore_paused => Ok(state),
         (_, Status::Stopped) => Err(Error::NotRunning { id: id.to_owned() }),
         (_, Status::Paused) => {
@@ -206,6 +222,7 @@ impl Way<'_> {
     /// Into the control group, then into all namespaces at once. From here on nobody outside the container can be
     /// reached through us, and nobody inside it can look into us.
     fn go(self, channel: &Channel) -> Result<()> {
+        self.explain.goes_on_as("middle");
         // It is handed down, and only its owner may write it: so before the process hides.
         if let Some(value) = self.process.oom_score_adj {
             self.explain.step(&explain::OOM_SCORE, || rlimit::oom_score_adj(Pid::this(), value))?;
@@ -240,6 +257,7 @@ struct Session<'a> {
 impl Session<'_> {
     /// Becomes the program in the container, or ends.
     fn live(self) -> ! {
+        self.explain.goes_on_as("session");
         let failed = match self.begin() {
             Ok(file) => {
                 let mask = &self.held.before;

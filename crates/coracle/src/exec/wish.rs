@@ -58,10 +58,28 @@ impl Wish {
         }
         let mut process = bundle::process(&spec, at, explain).map_err(|error| match &self.file {
             Some(file) => bundle::blamed_on(file, error),
-            None => error,
+            None => self.blamed_on_option(error),
         })?;
         process.seccomp = filter;
         Ok(process)
+    }
+
+    /// The same error, blamed on the option that has brought it in, and not on the container's config: what that says was
+    /// found good when the container was made.
+    fn blamed_on_option(&self, error: Error) -> Error {
+        let Error::Config { pointer, problem } = error else { return error };
+        let option = match pointer.trim_start_matches("/process/").split('/').collect::<Vec<_>>()[..] {
+            ["user", "uid" | "gid"] => self.user.as_ref().map(|user| format!("--user {user}")),
+            ["user", "additionalGids", _] => Some("--additional-gids".to_owned()),
+            ["cwd"] => self.cwd.as_ref().map(|_| "--cwd".to_owned()),
+            ["env", _] => Some("--env".to_owned()),
+            ["args", ..] => Some("the command".to_owned()),
+            _ => None,
+        };
+        match option {
+            Some(option) => Error::Usage { problem: format!("{option}: {problem}") },
+            None => Error::Config { pointer, problem },
+        }
     }
 
     fn change(&self, spec: &mut config::Process) -> Result<()> {

@@ -110,7 +110,9 @@ pub(crate) fn s09_error_6_it_exits_at_once() {
 pub(crate) fn s11_exec_is_a_shell_for_a_person_or_for_one_line() {
     let bundle = sleeping();
     bundle.start();
-    // For one line: a login shell.
+    // For one line: a login shell, which reads /etc/profile.
+    fs::write(bundle.path().join("rootfs/etc/profile"), "PROFILE=read\n").expect("a profile");
+    assert_eq!(bundle.must(&["exec", "--exec", "echo $PROFILE", &bundle.id]), "read\n");
     let out = bundle.must(&["exec", "--exec", "echo $0 $((2 + 3)); shopt 2>/dev/null; pwd", &bundle.id]);
     assert!(out.ends_with("5\n/root\n") || out.ends_with("5\n/\n"), "{out}");
     let output = bundle.call(&["exec", "--exec", "exit 6", &bundle.id]);

@@ -67,6 +67,9 @@ pub(crate) fn s06_run_and_explore_inside() {
     let bundle = MyBundle::new(&["--hostname", "boat"]);
     let mut terminal = Terminal::start(&mut bundle.coracle(&["run", &bundle.id]));
     assert_eq!(terminal.ask("hostname"), "boat\n");
+    // The container's own, and not the one that we are at.
+    let tty = terminal.ask("tty");
+    assert!(["/dev/pts/0\n", "/dev/console\n"].contains(&tty.as_str()), "{tty}");
     let root = terminal.ask("ls -1 /");
     assert_eq!(
         root.replace("\x1b[1;34m", "").replace("\x1b[m", ""),

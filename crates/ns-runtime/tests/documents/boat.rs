@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -13,6 +13,9 @@ use testkit::within;
 
 /// A program that lives until somebody ends it, and ends at once when it is told to.
 pub(crate) const OBEDIENT: &str = "trap 'exit 0' TERM; echo ready; sleep 1000 & wait";
+
+/// The longest that a command of ours takes is the 7 s of a deletion.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// How a command ended, and what it said.
 #[derive(Debug)]
@@ -97,7 +100,19 @@ impl Boat {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let (out, err) = (self.file(&format!("out-{number}")), self.file(&format!("err-{number}")));
         command.stdout(File::create(&out).expect("a file")).stderr(File::create(&err).expect("a file"));
-        let code = command.status().expect("it starts").code();
+        let mut running = command.spawn().expect("it starts");
+        let mut status = None;
+        // Else one that waits for a container that never ends would wait with it.
+        let end = Instant::now() + LONGEST;
+        while status.is_none() && Instant::now() < end {
+            status = running.try_wait().expect("our child");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let Some(status) = status else {
+            let _ = running.kill().and_then(|()| running.wait());
+            panic!("not within {LONGEST:?}: {command:?} comes to its end")
+        };
+        let code = status.code();
         let read = |path| fs::read_to_string(path).expect("a file");
         Said { code, out: read(out), err: read(err) }
     }

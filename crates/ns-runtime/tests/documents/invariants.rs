@@ -23,6 +23,24 @@ fn is_the_hosts_fault(boat: &Boat, said: &Said, part: &str) {
     assert_eq!(boat.state(), "running");
 }
 
+/// Which of the two depends on `--exec` alone, and not on what the shell is at.
+pub(crate) fn s11_exec_is_a_shell_and_with_a_line_a_login_shell() {
+    let boat = Boat::new(&["sleep", "1000"]);
+    std::fs::write(boat.file("bundle/rootfs/etc/profile"), "PROFILE=read\n").expect("a profile");
+    boat.start();
+    for way in WAYS {
+        assert_eq!(exec(&boat, way, "echo ${PROFILE-not} $((2 + 3))").out, "read 5\n");
+        let mut session = boat.session(way);
+        session.stdin.take().expect("a pipe").write_all(b"echo ${PROFILE-not}; exit 6\n").expect("it reads");
+        let output = session.wait_with_output().expect("our child");
+        assert_eq!(
+            (output.status.code(), output.stdout.as_slice()),
+            (Some(6), b"not\n".as_slice()),
+            "{way:?}"
+        );
+    }
+}
+
 pub(crate) fn s12_only_a_running_container_is_entered() {
     let boat = Boat::new(&["sleep", "1000"]);
     for way in WAYS {
@@ -93,6 +111,27 @@ pub(crate) fn s12_without_proc_exec_fails_and_the_container_runs_on() {
         let command = boat.command(&[&["exec"], way, &["--exec", "true", &boat.id]].concat());
         unshare.arg(command.get_program()).args(command.get_args());
         is_the_hosts_fault(&boat, &boat.ended(&mut unshare), "/proc is not mounted");
+    }
+}
+
+/// There, another process may have init's number, or none: nobody is to believe that.
+pub(crate) fn s12_with_the_proc_of_other_processes_nothing_is_concluded() {
+    let boat = Boat::new(&["sleep", "1000"]);
+    boat.start();
+    let exec: [&[&str]; 2] = WAYS.map(|way| {
+        if way.is_empty() {
+            &["exec", "--exec", "true"][..]
+        } else {
+            &["exec", "--via-nsenter", "--exec", "true"]
+        }
+    });
+    for words in [exec[0], exec[1], &["state"], &["delete"]] {
+        let command = boat.command(&[words, &[&boat.id]].concat());
+        let mut unshare = Command::new("unshare");
+        // A namespace of its own, and /proc as it was.
+        unshare.args(["--pid", "--fork", "--kill-child", "sh", "-c", "\"$0\" \"$@\"; exit $?"]);
+        unshare.arg(command.get_program()).args(command.get_args());
+        is_the_hosts_fault(&boat, &boat.ended(&mut unshare), "/proc is that of another PID namespace");
     }
 }
 

@@ -15,10 +15,12 @@ use words::*;
 testkit::suite! { "ns-runtime",
     runtime = env!("CARGO_BIN_EXE_ns-runtime"),
     tests = [
+        s11_exec_is_a_shell_and_with_a_line_a_login_shell(userns, busybox, nsenter),
         s12_only_a_running_container_is_entered(userns, busybox, nsenter),
         s12_a_dead_init_makes_the_state_stopped_and_exec_says_so(userns, busybox, nsenter),
         s12_another_process_with_the_number_of_init_is_not_entered_nor_killed(root, busybox, nsenter),
         s12_without_proc_exec_fails_and_the_container_runs_on(root, busybox),
+        s12_with_the_proc_of_other_processes_nothing_is_concluded(root, busybox),
         s12_without_nsenter_one_way_fails_and_the_other_needs_none(userns, busybox),
         s12_without_privilege_exec_fails_and_the_container_runs_on(root, busybox, nsenter),
         s12_twenty_sessions_that_end_in_any_order_change_nothing(userns, busybox, nsenter),

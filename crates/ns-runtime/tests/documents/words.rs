@@ -134,6 +134,8 @@ pub(crate) fn s22_a_long_running_pid_1_outlives_every_shell() {
     for code in [0, 3] {
         let mut terminal = Terminal::start(&mut boat.command(&["exec", &boat.id]));
         assert_ne!(terminal.ask("echo $$"), "1\n");
+        // Its own, of the container's devpts.
+        assert_eq!(terminal.ask("tty"), "/dev/pts/0\n");
         assert_eq!(terminal.ask("hostname"), "boat\n");
         terminal.wait_for("# ");
         terminal.say(&format!("exit {code}"));
