@@ -280,14 +280,8 @@ pub struct Explain {
 impl Explain {
     /// Says nothing.
     pub fn silent() -> Explain {
-        Explain {
-            out: None,
-            form: Form::Story,
-            log: None,
-            who: Cell::new(MAIN),
-            debug: false,
-            count: Cell::new(0),
-        }
+        let (who, count) = (Cell::new(MAIN), Cell::new(0));
+        Explain { out: None, form: Form::Story, log: None, who, debug: false, count }
     }
 
     /// Narrates to a copy of this process's standard error. The copy is close-on-exec.

@@ -114,7 +114,7 @@ fn hold_against(lines: &[&str]) -> Vec<String> {
     for line in lines {
         if let Some(step) = told(line) {
             // What replaces the process is told before it is done.
-            let replaces = |name: &String| name.starts_with("execve");
+            let replaces = |name: &String| name.starts_with("execve") || name == "seccomp";
             let missing: Vec<&String> =
                 step.always.iter().filter(|name| !replaces(name) && !made.contains(*name)).collect();
             assert!(missing.is_empty(), "{:?} was told, and {missing:?} not made, but {made:?}", step.name);
@@ -194,6 +194,7 @@ fn a_full_config_is_told_as_it_was() {
     config["linux"]["readonlyPaths"] = default["linux"]["readonlyPaths"].clone();
     config["linux"]["rootfsPropagation"] = json!("rprivate");
     config["linux"]["resources"] = json!({ "pids": { "limit": 20 } });
+    config["linux"]["seccomp"] = json!({ "defaultAction": "SCMP_ACT_ALLOW" });
     config["linux"]["namespaces"].as_array_mut().expect("a list").push(json!({ "type": "cgroup" }));
     for moment in ["prestart", "createRuntime", "createContainer", "poststart", "poststop"] {
         config["hooks"][moment] = json!([{ "path": "/bin/true" }]);
@@ -201,9 +202,14 @@ fn a_full_config_is_told_as_it_was() {
     config["hooks"]["startContainer"] = json!([{ "path": "/probe", "args": ["probe", "exit", "0"] }]);
     let rootfs = "make the root filesystem read-only";
     let names = compare(&config);
-    for name in
-        ["set the domain name", "mask paths", "cut the bounding set", "enter the other namespaces", rootfs]
-    {
+    for name in [
+        "set the domain name",
+        "mask paths",
+        "cut the bounding set",
+        "enter the other namespaces",
+        "load the seccomp filter",
+        rootfs,
+    ] {
         assert!(names.iter().any(|told| told == name), "{name}: {names:?}");
     }
     assert_eq!(names.iter().filter(|told| told.ends_with(" hooks")).count(), 6, "{names:?}");

@@ -15,7 +15,11 @@ use common::{
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use probe::{Did, Got, Report, Survived};
+use probe::{Did, Got, Heard, Report, Survived};
+
+fn i386() -> Result<(), String> {
+    works("sh", &["-c", &format!("{PROBE} syscall32 20 | grep -q '\"ok\":true'")])
+}
 
 fn pivot_root() -> Result<(), String> {
     works("sh", &["-c", "command -v pivot_root"])
@@ -61,6 +65,8 @@ tests! {
     alloc_within_a_limit_and_beyond_it,
     hog_tells_what_became_of_its_child,
     syscall_tells_what_it_returned,
+    syscall32_is_a_call_of_i386 needs(i386),
+    supervise_tells_what_is_said_and_when_it_is_over,
     escape_succeeds_from_a_chroot needs(user),
     escape_fails_where_the_old_root_is_gone needs(mounts, pivot_root),
     sleep_sleeps,
@@ -227,6 +233,39 @@ fn syscall_tells_what_it_returned() {
     let close = nix::libc::SYS_close.to_string();
     assert_eq!(refused(&did(&["syscall", &close, "0x3e7"])), (false, "EBADF"));
     assert_eq!(refused(&did(&["syscall", "99999", "1", "2", "3", "4", "5", "-6"])), (false, "ENOSYS"));
+}
+
+fn syscall32_is_a_call_of_i386() {
+    let (child, _, report) = start(&["syscall32", "20"]);
+    assert_eq!(report.did.unwrap().value, Some(i64::from(child.id())), "its getpid");
+    child.wait_with_output().unwrap();
+    // Its close.
+    assert_eq!(refused(&did(&["syscall32", "6", "999"])), (false, "EBADF"));
+}
+
+/// Calls that are decided on take a filter; who has one, are containers.
+fn supervise_tells_what_is_said_and_when_it_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let mut command = Command::new(PROBE);
+    command.arg("supervise").arg(&socket).arg("continue").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let end = Instant::now() + std::time::Duration::from_secs(5);
+    let mut connection = loop {
+        match std::os::unix::net::UnixStream::connect(&socket) {
+            Ok(connection) => break connection,
+            Err(error) => assert!(Instant::now() < end, "{error}"),
+        }
+    };
+    let mut next = || serde_json::from_str::<Heard>(&lines.next().unwrap().unwrap()).unwrap();
+    std::io::Write::write_all(&mut connection, b"{\"a\":1}").unwrap();
+    assert_eq!(next(), Heard::Message { message: serde_json::json!({ "a": 1 }), fds: 0 });
+    drop(connection);
+    assert_eq!(next(), Heard::Closed);
+    drop(child.stdin.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!socket.exists());
 }
 
 fn escape_succeeds_from_a_chroot() {

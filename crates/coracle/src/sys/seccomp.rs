@@ -106,13 +106,20 @@ pub struct SharedNumber {
     number: NonNull<AtomicI32>,
 }
 
+const NAME: &std::ffi::CStr = c"coracle-last-word";
+
 impl SharedNumber {
     /// A new one, 0; it lives to the end of the process, or to its next execve.
     ///
     /// # Errors
     /// Those of memfd_create(2), ftruncate(2) and mmap(2).
     pub fn new() -> nix::Result<SharedNumber> {
-        let memory = memfd_create(c"coracle-last-word", MFdFlags::MFD_CLOEXEC)?;
+        // Where the sysctl vm.memfd_noexec is 2, it must be said that nobody will execute it; before Linux 6.3 it cannot be.
+        let no_program = MFdFlags::MFD_CLOEXEC | MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL);
+        let memory = match memfd_create(NAME, no_program) {
+            Err(Errno::EINVAL) => memfd_create(NAME, MFdFlags::MFD_CLOEXEC)?,
+            other => other?,
+        };
         nix::unistd::ftruncate(&memory, size_of::<AtomicI32>() as libc::off_t)?;
         // SAFETY: a mapping that the kernel places touches no memory of ours.
         let address = unsafe {

@@ -64,6 +64,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o26_without_a_rule_for_it_the_supervisor_is_ignored(userns),
     o26_a_supervisor_that_does_not_listen_is_an_error(userns),
     o26_start_fails_where_the_supervisor_has_gone(userns),
+    o26_exec_fails_where_the_supervisor_has_gone(userns),
 };
 
 /// The number of a call on this machine.

@@ -83,6 +83,11 @@ fn socket() -> (tempfile::TempDir, String) {
     (folder, path)
 }
 
+/// Makes a socket that is bound, and nobody listens any more.
+fn leave(socket: &str) {
+    drop(UnixListener::bind(socket).expect("a socket"));
+}
+
 /// What every message says (config-linux.md, "The Container Process State").
 #[track_caller]
 fn check(bundle: &Bundle, (message, fds): &(Value, usize)) -> i64 {
@@ -220,8 +225,7 @@ pub(super) fn o26_a_supervisor_that_does_not_listen_is_an_error() {
     let (_folder, socket) = socket();
     for left in [false, true] {
         if left {
-            // One that is bound, and nobody listens any more.
-            drop(UnixListener::bind(&socket).expect("a socket"));
+            leave(&socket);
         }
         let bundle = supervised(&socket, &[]);
         let mut run = bundle.command(&[], bundle.id());
@@ -241,9 +245,25 @@ pub(super) fn o26_start_fails_where_the_supervisor_has_gone() {
     let supervisor = Supervisor::at(&bundle, &socket, "continue");
     bundle.create(bundle.id());
     drop(supervisor);
+    leave(&socket);
     let said = bundle.must_fail(&["start", bundle.id()], 1);
     assert!(said.contains("failed to connect with seccomp agent"), "{said}");
     bundle.wait_for(bundle.id(), "stopped");
     assert_eq!(fs::read_to_string(bundle.output(bundle.id())).expect("its output"), "", "it ran");
     bundle.must(&["delete", bundle.id()]);
+}
+
+pub(super) fn o26_exec_fails_where_the_supervisor_has_gone() {
+    let (_folder, socket) = socket();
+    let bundle = supervised(&socket, &["wait-signal", "TERM"]);
+    let supervisor = Supervisor::at(&bundle, &socket, "continue");
+    bundle.create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    drop(supervisor);
+    leave(&socket);
+    let said = bundle.must_fail(&["exec", bundle.id(), "/probe"], 255);
+    assert!(said.contains("failed to connect with seccomp agent"), "{said}");
+    // The container goes on.
+    assert_eq!(bundle.state_of(bundle.id())["status"], "running");
+    bundle.must(&["delete", "--force", bundle.id()]);
 }
