@@ -15,10 +15,10 @@
 //! | [`user`], [`capability`], [`rlimit`], [`console`] | who the process is, what it may, where it speaks |
 //! | [`program`], [`process`] | finding the program, and becoming it |
 //! | [`seal`] | what the container must not reach: the runtime itself |
+//! | [`hook`] | programs that run when something becomes of the container |
 //! | [`plan`], [`bundle`], [`sandbox`] | from a config, or flags, to a checked plan |
 //! | [`state`], [`lifecycle`], [`pid_file`] | the container's directory; which state it is in |
 //! | [`channel`], [`birth`], [`exit`] | the words to the process that is made; its birth and its end |
-//! | [`hook`] | programs that run when something becomes of the container |
 //! | [`reaper`], [`init`] | what PID 1 does, in one numbered list |
 //! | [`create`], [`start`], [`run`], [`exec`], [`kill`], [`delete`], [`pause`], [`ps`], [`list`] | the verbs, one file each |
 //! | [`spec`], [`features`] | a config to begin with; what this runtime can do |
