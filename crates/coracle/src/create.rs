@@ -24,7 +24,7 @@ use crate::delete;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
 use crate::handover::{self, What};
-use crate::hook::{self, Moment, Place};
+use crate::hook::{Moment, Place};
 use crate::init::Birth;
 use crate::intel_rdt::Group;
 use crate::lifecycle::Status;
@@ -62,7 +62,7 @@ pub fn create(plan: &Plan, root: &Path, manner: &Manner, held: &Held, explain: &
 /// matters more.
 pub fn forget(plan: &Plan, locked: &Locked, held: &Held, explain: &Explain) {
     locked.dir.forget();
-    let told = hook::told_of(&plan.id, &plan.bundle, &plan.annotations, Status::Stopped, None);
+    let told = plan.told(Status::Stopped, None);
     plan.hooks.run_poststop(&told, &Place::of_runtime(&plan.bundle, Some(held)), explain);
 }
 
@@ -302,7 +302,7 @@ fn until_ready(
                 for (moment, status) in
                     [(Moment::Prestart, Status::Created), (Moment::CreateRuntime, Status::Creating)]
                 {
-                    let told = hook::told(state, status, Some(state.pid));
+                    let told = state.told(status, Some(state.pid));
                     plan.hooks.run(moment, &told, &place, explain)?;
                 }
                 init.channel.send(&Message::Go)?;

@@ -8,7 +8,7 @@ use nix::libc::SIGKILL;
 use crate::bundle;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
-use crate::hook::{self, Hooks, Place};
+use crate::hook::{Hooks, Place};
 use crate::lifecycle::{self, Status};
 use crate::signal::Held;
 use crate::state::{Dir, State};
@@ -74,7 +74,7 @@ pub fn clear(dir: &Dir, state: &State, held: Option<&Held>, explain: &Explain) -
     explain.step(&explain::REMOVE, || dir.remove())?;
     match hooks {
         Ok(hooks) => {
-            let told = hook::told(state, Status::Stopped, None);
+            let told = state.told(Status::Stopped, None);
             hooks.run_poststop(&told, &Place::of_runtime(&state.bundle, held), explain);
         }
         Err(error) => explain.warn(&format!("the poststop hooks are not known any more: {error}")),

@@ -14,7 +14,7 @@ use crate::cgroup::{Cgroup, Doors};
 use crate::channel::{Channel, Message};
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
-use crate::hook::{self, Folder, Moment, Place, Until};
+use crate::hook::{Folder, Moment, Place, Until};
 use crate::lifecycle::Status;
 use crate::mount::World;
 use crate::namespace::{self, Kind};
@@ -72,7 +72,7 @@ pub fn main(mut birth: Birth<'_>) -> ! {
         folder: Folder::Here,
         umask: None,
         mask: Some(&held.before),
-        until: Until::Silence(&started),
+        until: Until::Silence(started.as_fd()),
     };
     if let Err(error) = run_hooks(plan, Moment::StartContainer, Status::Created, &place, explain) {
         give_up(&started, error);
@@ -261,7 +261,7 @@ fn hooks_of_create(birth: &Birth<'_>, folder: Folder<'_>, umask: Mode) -> Result
         }
     }
     let mask = Some(&birth.held.before);
-    let place = Place { folder, umask: Some(umask), mask, until: Until::Silence(channel) };
+    let place = Place { folder, umask: Some(umask), mask, until: Until::Silence(channel.as_fd()) };
     run_hooks(plan, Moment::CreateContainer, Status::Creating, &place, birth.explain)
 }
 
@@ -276,8 +276,7 @@ fn run_hooks(
     if plan.hooks.at(moment).is_empty() {
         return Ok(());
     }
-    let pid = Some(getpid().as_raw());
-    let told = hook::told_of(&plan.id, &plan.bundle, &plan.annotations, status, pid);
+    let told = plan.told(status, Some(getpid().as_raw()));
     plan.hooks.run(moment, &told, place, explain)?;
     // No child of ours has this number.
     reaper::reap(getpid()).map(drop)

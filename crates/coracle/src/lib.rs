@@ -20,13 +20,13 @@
 //! | [`seccomp`] | which system calls it may make |
 //! | [`program`], [`process`] | finding the program, and becoming it |
 //! | [`seal`] | what the container must not reach: the runtime itself |
+//! | [`hook`] | programs that run when something becomes of the container |
 //! | [`plan`], [`bundle`], [`sandbox`] | from a config, or flags, to a checked plan |
 //! | [`state`], [`lifecycle`], [`pid_file`] | the container's directory; which state it is in |
 //! | [`channel`], [`birth`], [`exit`] | the words to the process that is made; its birth and its end |
 //! | [`handover`] | descriptors for whoever listens: a terminal, a process |
 //! | [`network`] | network devices that move into a container |
 //! | [`witness`] | what is heard of a process under a filter |
-//! | [`hook`] | programs that run when something becomes of the container |
 //! | [`reaper`], [`init`] | what PID 1 does, in one numbered list |
 //! | [`create`], [`start`], [`run`], [`exec`], [`kill`], [`delete`], [`pause`], [`ps`], [`list`] | the verbs, one file each |
 //! | [`spec`], [`features`] | a config to begin with; what this runtime can do |

@@ -4,12 +4,13 @@
 //! what only the kernel or the root filesystem can tell, init finds.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use crate::cgroup;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::hook::Hooks;
+use crate::hook::{self, Hooks};
 use crate::intel_rdt;
 use crate::keyring::Keyring;
 use crate::mapping::Mappings;
@@ -69,6 +70,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What hooks are told of its container: [`hook::told`].
+    pub fn told(&self, status: impl Display, pid: Option<i32>) -> Vec<u8> {
+        hook::told(&self.id, &self.bundle, &self.annotations, status, pid)
+    }
+
     /// Asserts that there is something to run: a container without a process can be created (runtime-spec, config.md,
     /// "Process"), and no more.
     ///

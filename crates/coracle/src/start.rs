@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::channel::{Channel, Message};
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
-use crate::hook::{self, Hooks, Moment, Place};
+use crate::hook::{Hooks, Moment, Place};
 use crate::lifecycle::{self, Status};
 use crate::signal::{self, Held};
 use crate::state::{Dir, Locked, State};
@@ -56,7 +56,7 @@ pub fn run_poststart(hooks: &Hooks, state: &State, held: &Held, explain: &Explai
     }
     let place = Place::of_runtime(&state.bundle, Some(held));
     // The program runs, or has run: what it does meanwhile is not told.
-    let told = hook::told(state, Status::Running, Some(state.pid));
+    let told = state.told(Status::Running, Some(state.pid));
     hooks.run(Moment::Poststart, &told, &place, explain)
 }
 

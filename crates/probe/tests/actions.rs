@@ -15,7 +15,7 @@ use common::{
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use probe::{Did, Got, Heard, Report, Survived};
+use probe::{Did, Got, Heard, Note, Report, Survived};
 
 fn i386() -> Result<(), String> {
     works("sh", &["-c", &format!("{PROBE} syscall32 20 | grep -q '\"ok\":true'")])
@@ -55,6 +55,7 @@ tests! {
     wait_signal_tells_which_one_came,
     orphan_is_reaped_by_an_init_and_not_by_a_probe_that_is_pid_1 needs(first),
     write_and_open_a_file,
+    note_adds_a_line_with_its_input,
     mkdir_makes_one_and_refuses_the_second,
     list_and_stat_tell_what_is_there,
     bind_shows_in_the_report needs(mounts),
@@ -138,6 +139,23 @@ fn write_and_open_a_file() {
     assert_eq!(refused(&did(&["open", "/no/such/file"])), (false, "ENOENT"));
     assert_eq!(refused(&did(&["write", dir.path().to_str().unwrap(), "x"])), (false, "EISDIR"));
     assert!(did(&["open", dir.path().to_str().unwrap()]).ok);
+}
+
+fn note_adds_a_line_with_its_input() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notes");
+    for (name, input) in [("first", "ahoy\n"), ("second", "")] {
+        let args = ["note", path.to_str().unwrap(), name];
+        let told = report(probe(&args).write_stdin(input).assert().success()).did.unwrap();
+        assert!(told.ok, "{told:?}");
+    }
+    let text = fs::read_to_string(&path).unwrap();
+    let notes: Vec<Note> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said: Vec<_> = notes.iter().map(|note| (note.name.as_str(), note.input.as_str())).collect();
+    assert_eq!(said, [("first", "ahoy\n"), ("second", "")]);
+    assert_eq!(notes[0].report.args[1..], ["note", path.to_str().unwrap(), "first"]);
+    let refusal = did(&["note", "/no/such/folder/notes", "third"]);
+    assert_eq!(refused(&refusal), (false, "ENOENT"));
 }
 
 fn mkdir_makes_one_and_refuses_the_second() {

@@ -18,6 +18,7 @@ mod process;
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
+use std::fmt::Display;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::Duration;
@@ -26,12 +27,9 @@ use nix::sys::signal::SigSet;
 use nix::sys::stat::Mode;
 use serde_json::json;
 
-use crate::channel::Channel;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain, Step};
-use crate::lifecycle::Status;
 use crate::signal::Held;
-use crate::state::State;
 
 /// When hooks run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,28 +207,23 @@ pub enum Until<'a> {
     End,
     /// A signal that asks us to end.
     Signal(&'a Held),
-    /// The end of the conversation: the runtime is gone, and nobody would go on.
-    Silence(&'a Channel),
+    /// That the other end of this socket is closed: the runtime is gone, and nobody would go on.
+    Silence(BorrowedFd<'a>),
 }
 
 /// What a hook is told on its standard input: the state of the container (runtime-spec, runtime.md, "State"). `pid` is init's
 /// number where the hook is; there is none before init's birth and after its end.
-pub fn told(state: &State, status: Status, pid: Option<i32>) -> Vec<u8> {
-    told_of(&state.id, &state.bundle, &state.annotations, status, pid)
-}
-
-/// As [`told`], of a container that has no state (any more).
-pub fn told_of(
+pub fn told(
     id: &str,
     bundle: &Path,
     annotations: &BTreeMap<String, String>,
-    status: Status,
+    status: impl Display,
     pid: Option<i32>,
 ) -> Vec<u8> {
     let mut state = json!({
         "ociVersion": crate::OCI_VERSION,
         "id": id,
-        "status": status,
+        "status": status.to_string(),
         "bundle": bundle.to_string_lossy(),
     });
     if let Some(pid) = pid {

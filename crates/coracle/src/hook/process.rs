@@ -141,7 +141,7 @@ impl Child {
             Until::End => {}
             Until::Signal(held) => news.push(PollFd::new(held.as_fd(), PollFlags::POLLIN)),
             // That the other side is gone is told unasked.
-            Until::Silence(channel) => news.push(PollFd::new(channel.as_fd(), PollFlags::empty())),
+            Until::Silence(socket) => news.push(PollFd::new(socket, PollFlags::empty())),
         }
         let input = self.input.iter().map(|input| PollFd::new(input.as_fd(), PollFlags::POLLOUT));
         let outputs = [&self.output, &self.errors].into_iter().filter_map(|stream| stream.from.as_ref());
@@ -235,8 +235,8 @@ fn told_to_end(until: Until<'_>) -> Result<Option<Outcome>> {
     match until {
         Until::End => Ok(None),
         Until::Signal(held) => Ok(held.end()?.map(Outcome::Interrupted)),
-        Until::Silence(channel) => {
-            let mut news = [PollFd::new(channel.as_fd(), PollFlags::empty())];
+        Until::Silence(socket) => {
+            let mut news = [PollFd::new(socket, PollFlags::empty())];
             poll(&mut news, PollTimeout::ZERO).map_err(Error::refused("poll"))?;
             Ok(news[0].any().unwrap_or(false).then_some(Outcome::Alone))
         }

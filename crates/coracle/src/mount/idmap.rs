@@ -13,10 +13,12 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use super::Mount;
+use crate::channel::{self, Channel};
 use crate::error::{Error, Result};
+use crate::explain::Explain;
 use crate::mapping::{self, Mappings};
 use crate::namespace::{Kind, Namespaces};
-use crate::{birth, channel, sys};
+use crate::{birth, sys};
 
 /// Whose the files are that are seen through a mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,11 +89,13 @@ pub(super) fn apply(mount: &Mount, copy: BorrowedFd<'_>, idmap: &IdMap, known: &
 fn make(mappings: &Mappings) -> Result<OwnedFd> {
     let (ours, theirs) = channel::pair()?;
     // It must be there until it is mapped and opened; should we be killed meanwhile, it sees the end of the channel.
-    let born = birth::give(&Namespaces::new([Kind::User]), None, &ours, theirs, |channel| {
+    let life = |channel: Channel| {
         if sys::close_all_but(&[channel.as_fd()], 0).is_ok() {
             let _ = channel.receive();
         }
-    })?;
+    };
+    let own = Namespaces::new([Kind::User]);
+    let born = birth::give(&own, None, &ours, theirs, life, &Explain::silent())?;
     let opened = mapping::map(born.pid, mappings).and_then(|()| {
         let path = format!("/proc/{}/ns/user", born.pid);
         open(path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())

@@ -11,6 +11,7 @@
 mod socket;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::namespace::Kind;
-use crate::{intel_rdt, mapping, plan};
+use crate::{hook, intel_rdt, mapping, plan};
 
 const SOCKET: &str = "start.sock";
 const CREATING: &str = "creating.json";
@@ -354,6 +355,11 @@ impl State {
     /// PID 1 it is.
     pub fn is_whole(&self) -> bool {
         self.namespaces.contains(&Kind::Pid) && !self.joined.contains(&Kind::Pid)
+    }
+
+    /// What hooks are told of it: [`hook::told`].
+    pub fn told(&self, status: impl Display, pid: Option<i32>) -> Vec<u8> {
+        hook::told(&self.id, &self.bundle, &self.annotations, status, pid)
     }
 
     /// Init's number, as a [`Pid`].

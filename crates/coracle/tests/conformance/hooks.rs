@@ -416,6 +416,15 @@ fn o05_a_large_state_is_read_or_left() {
     noted.write().create(noted.id());
     let state: Value = serde_json::from_str(&noted.note("reader").input).expect("JSON");
     assert_eq!(state["annotations"]["org.example.large"], json!(large));
+    noted.bundle.must(&["delete", noted.id()]);
+    // One that neither reads nor ends: its timeout is heard all the same.
+    let mut slow = noted.script("exec sleep 100");
+    slow["timeout"] = json!(1);
+    let noted = noted.hooks("createRuntime", [slow]);
+    let begin = Instant::now();
+    let (code, said) = noted.outcome(noted.create(&[]));
+    assert_ne!(code, Some(0), "{said}");
+    assert!(begin.elapsed() < Duration::from_secs(50), "it waits at the pipe");
 }
 
 /// As with runc, it is not shown.
