@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::hook::Moment;
 use crate::memory_policy;
 use crate::namespace::{KINDS, Kind};
+use crate::seccomp::{FLAGS, OPERATORS, action, arch};
 use crate::{mount, spec};
 
 #[derive(Serialize)]
@@ -26,7 +27,7 @@ struct Linux {
     namespaces: [&'static str; KINDS.len()],
     capabilities: Vec<String>,
     cgroup: Cgroup,
-    seccomp: Enabled,
+    seccomp: Seccomp,
     apparmor: Enabled,
     selinux: Enabled,
     intel_rdt: IntelRdt,
@@ -43,6 +44,17 @@ struct Cgroup {
     systemd: bool,
     systemd_user: bool,
     rdma: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Seccomp {
+    enabled: bool,
+    actions: [&'static str; action::NAMES.len()],
+    operators: [&'static str; OPERATORS.len()],
+    archs: [&'static str; arch::NAMES.len()],
+    known_flags: [&'static str; FLAGS.len()],
+    supported_flags: [&'static str; FLAGS.len()],
 }
 
 #[derive(Serialize)]
@@ -76,7 +88,7 @@ struct Annotations {
 
 /// The answer of `features`, as indented JSON with a line end.
 pub fn json() -> String {
-    let off = || Enabled { enabled: false };
+    let flags = FLAGS.map(|(name, _)| name);
     spec::text(&Features {
         oci_version_min: "1.0.0",
         oci_version_max: "1.3.0",
@@ -86,7 +98,14 @@ pub fn json() -> String {
             namespaces: namespaces(),
             capabilities: capabilities(),
             cgroup: Cgroup { v1: true, v2: true, systemd: false, systemd_user: false, rdma: false },
-            seccomp: off(),
+            seccomp: Seccomp {
+                enabled: true,
+                actions: action::NAMES,
+                operators: OPERATORS.map(|(name, _)| name),
+                archs: arch::NAMES,
+                known_flags: flags,
+                supported_flags: flags,
+            },
             apparmor: Enabled { enabled: true },
             selinux: Enabled { enabled: true },
             intel_rdt: IntelRdt { enabled: true, schemata: true, monitoring: true },

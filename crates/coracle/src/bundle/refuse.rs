@@ -1,4 +1,4 @@
-//! What a config may ask for and this version does not do, or this machine does not have: refused by name.
+//! What a config may ask for and this machine does not have: refused by name.
 //!
 //! Properties that the specification does not know must be ignored (config.md, "Extensibility").
 
@@ -7,7 +7,7 @@ use crate::config::{Config, Linux};
 use crate::error::Result;
 use crate::intel_rdt;
 
-/// Refuses what is asked for and not done, by this version or on this machine.
+/// Refuses what is asked for and not done on this machine.
 ///
 /// # Errors
 /// The JSON pointer of the first.
@@ -15,17 +15,16 @@ pub(super) fn in_config(config: &Config) -> Result<()> {
     refuse("", of_linux(&config.linux))
 }
 
-/// Refuses the first of `all` that is asked for: properties of the object at the JSON pointer `at` that this version does
-/// not do, or not here, each with its pointer below `at` and whether the config asks for it. To leave it out without a word would be
-/// to run a container without the lock that somebody counts on.
+/// Refuses the first of `all` that is asked for: properties of the object at the JSON pointer `at` that cannot be done here,
+/// each with its pointer below `at` and whether the config asks for it. To leave it out without a word would be to run a
+/// container without the lock that somebody counts on.
 ///
 /// # Errors
 /// At the property's pointer; it says what to do.
 fn refuse(at: &str, all: impl IntoIterator<Item = (&'static str, bool)>) -> Result<()> {
     for (pointer, is_asked) in all {
         if is_asked {
-            let problem =
-                "this version does not do this, or this machine does not have it; take it out of the config";
+            let problem = "this machine does not have what it needs; take it out of the config";
             return Err(wrong(format!("{at}{pointer}"), problem));
         }
     }

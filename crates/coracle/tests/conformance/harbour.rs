@@ -61,9 +61,7 @@ impl Drop for Bundle {
 impl Bundle {
     /// With a /dev in its root filesystem: there are runtimes that do not make one.
     fn empty() -> Bundle {
-        let bundle = Bundle(common::Bundle::new());
-        std::fs::create_dir(bundle.path("rootfs/dev")).expect("a directory");
-        bundle
+        Bundle(common::Bundle::new())
     }
 
     /// With the folder `host` and in it `file`, `below/file`.
