@@ -18,6 +18,10 @@ pub struct Keyring(CString);
 const OTHERS_MAY_SEARCH: u32 = 0x0000_0008;
 const USER_MAY_SEARCH: u32 = 0x0008_0000;
 
+/// What the kernel gives a new session keyring that has a name (security/keys/process_keys.c, `join_session_keyring`): all
+/// for who possesses it, and view, read and link for its user.
+const OF_A_NEW_ONE: u32 = 0x3f13_0000;
+
 impl Keyring {
     /// That of the container `id`, which must have no NUL byte in it. The name is runc's.
     pub fn of(id: &str) -> Keyring {
@@ -58,12 +62,7 @@ impl Keyring {
                     )
             })?,
         };
-        let said = sys::describe_key(id).map_err(Error::refused("keyctl KEYCTL_DESCRIBE"))?;
-        let now = said.split(';').nth(3).and_then(|field| u32::from_str_radix(field, 16).ok());
-        let now = now.ok_or(Errno::EPROTO).map_err(Error::refused(format!("understand the key {said:?}")))?;
-        if now & also != also {
-            sys::set_key_permissions(id, now | also).map_err(Error::refused("keyctl KEYCTL_SETPERM"))?;
-        }
-        Ok(())
+        // What it has from the kernel, and this: nobody need ask what that was.
+        sys::set_key_permissions(id, OF_A_NEW_ONE | also).map_err(Error::refused("keyctl KEYCTL_SETPERM"))
     }
 }

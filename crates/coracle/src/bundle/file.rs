@@ -10,6 +10,7 @@ use nix::fcntl::{AT_FDCWD, OFlag, openat, readlink};
 use nix::sys::stat::Mode;
 
 use crate::error::{Error, Result};
+use crate::sys;
 
 /// The config's name in a bundle.
 pub const CONFIG: &str = "config.json";
@@ -76,7 +77,9 @@ pub(super) fn read(at: BorrowedFd<'_>, path: &Path, shown: &Path) -> Result<Stri
     }
     // One read takes it all; nobody need look for the end.
     let mut bytes = Vec::with_capacity(about.len() as usize);
-    file.take(about.len()).read_to_end(&mut bytes).map_err(failed())?;
+    (&file).take(about.len()).read_to_end(&mut bytes).map_err(failed())?;
+    // Our end closes it.
+    sys::leave_open([file.into()]);
     String::from_utf8(bytes).map_err(|error| {
         broken(shown, format!("is not UTF-8: byte {} of it", error.utf8_error().valid_up_to() + 1))
     })

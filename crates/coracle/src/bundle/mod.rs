@@ -38,6 +38,7 @@ use crate::keyring::Keyring;
 use crate::mount::Mount;
 use crate::namespace::{Kind, Namespaces};
 use crate::plan::{self, Plan};
+use crate::sys;
 
 pub use hook::hooks_of;
 pub use process::{blamed_on, from_file, of_container, process};
@@ -94,6 +95,8 @@ impl Source {
         } else {
             tell_of_what_is_skipped(&config, explain);
         }
+        // Our end closes it, and init all that it does not need.
+        sys::leave_open([self.folder]);
         Ok(Plan { bundle: self.bundle, config: self.text.into_bytes(), ..plan })
     }
 }

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::namespace::Kind;
-use crate::{hook, intel_rdt, mapping, plan};
+use crate::{hook, intel_rdt, mapping, plan, sys};
 
 const SOCKET: &str = "start.sock";
 const CREATING: &str = "creating.json";
@@ -262,7 +262,9 @@ impl Dir {
         let path = self.path.join(name);
         let mut new = File::options();
         let file = new.write(true).create(true).truncate(true).mode(0o600).open(&path);
-        file.and_then(|mut file| file.write_all(text)).map_err(|error| {
+        let written = file.and_then(|mut file| file.write_all(text).map(|()| file));
+        // Our end closes them.
+        written.map(|file| sys::leave_open([file.into()])).map_err(|error| {
             Error::io(format!("write {}", path.display()))(error).with_cure(Errno::ENOSPC, NO_ROOM)
         })
     }
@@ -272,15 +274,18 @@ impl Dir {
     /// # Errors
     /// Those of unlink(2) and rmdir(2).
     pub fn remove(&self) -> Result<()> {
-        // What is in it is known, so nobody needs to list it; what a killed runtime may have left is looked for.
-        for name in [SOCKET, STATE, CONFIG] {
-            let _ = std::fs::remove_file(self.path.join(name));
-        }
-        let removed = match std::fs::remove_dir(&self.path) {
-            Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {
-                std::fs::remove_dir_all(&self.path)
-            }
-            other => other,
+        // What is in it is known, so nobody needs to list it: no start socket where run made it. What a killed runtime may have
+        // left is looked for.
+        let (unlink, rmdir) =
+            (|name| std::fs::remove_file(self.path.join(name)), || std::fs::remove_dir(&self.path));
+        let _ = [STATE, CONFIG].map(unlink);
+        let is_full = |error: &std::io::Error| error.kind() == std::io::ErrorKind::DirectoryNotEmpty;
+        let removed = match rmdir() {
+            Err(error) if is_full(&error) => match unlink(SOCKET).and_then(|()| rmdir()) {
+                Err(_) => std::fs::remove_dir_all(&self.path),
+                removed => removed,
+            },
+            removed => removed,
         };
         match removed {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

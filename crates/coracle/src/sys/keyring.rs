@@ -17,20 +17,6 @@ pub fn join_session_keyring(name: &CStr) -> nix::Result<i32> {
     Errno::result(id).map(|id| id as i32)
 }
 
-/// What keyctl(2) with `KEYCTL_DESCRIBE` tells of a key: `type;uid;gid;permissions;description`.
-///
-/// # Errors
-/// `EACCES`, `ENOKEY`.
-pub fn describe_key(id: i32) -> nix::Result<String> {
-    let mut text = [0u8; 512];
-    // SAFETY: the kernel writes at most as many bytes as it is told, or none where it needs more.
-    let length = unsafe {
-        libc::syscall(libc::SYS_keyctl, libc::KEYCTL_DESCRIBE, id, text.as_mut_ptr(), text.len(), 0)
-    };
-    let length = usize::try_from(Errno::result(length)?).unwrap_or_default().min(text.len());
-    Ok(String::from_utf8_lossy(&text[..length]).into_owned())
-}
-
 /// Sets who may do what with a key, as keyctl(2) with `KEYCTL_SETPERM`.
 ///
 /// # Errors
