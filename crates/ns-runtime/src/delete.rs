@@ -13,6 +13,7 @@ use nix::libc::{SIGKILL, SIGTERM};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::{Error, Result};
+use crate::host;
 use crate::log::{Level, Log};
 use crate::machine::{Command, State};
 use crate::store::{self, Found};
@@ -27,9 +28,10 @@ const LAST: Duration = Duration::from_secs(2);
 /// meanwhile.
 ///
 /// # Errors
-/// Where its PID 1 cannot be ended; it is still running then.
+/// Where nobody can tell whether its PID 1 lives, or it cannot be ended; the container is what it was then.
 pub fn delete(root: &Path, id: &str, log: &Log, explain: &Explain) -> Result<()> {
     log.begin(&format!("Deleting container '{id}'"));
+    host::require_proc(Command::Delete)?;
     let locked = match store::find(root, id)?.map(Dir::lock).transpose() {
         Ok(Some(locked)) => locked,
         // It was there a moment ago: somebody else deletes it as well.

@@ -114,6 +114,27 @@ pub(crate) fn s12_without_proc_exec_fails_and_the_container_runs_on() {
     }
 }
 
+/// There, another process may have init's number, or none: nobody is to believe that.
+pub(crate) fn s12_with_the_proc_of_other_processes_nothing_is_concluded() {
+    let boat = Boat::new(&["sleep", "1000"]);
+    boat.start();
+    let exec: [&[&str]; 2] = WAYS.map(|way| {
+        if way.is_empty() {
+            &["exec", "--exec", "true"][..]
+        } else {
+            &["exec", "--via-nsenter", "--exec", "true"]
+        }
+    });
+    for words in [exec[0], exec[1], &["state"], &["delete"]] {
+        let command = boat.command(&[words, &[&boat.id]].concat());
+        let mut unshare = Command::new("unshare");
+        // A namespace of its own, and /proc as it was.
+        unshare.args(["--pid", "--fork", "--kill-child", "sh", "-c", "\"$0\" \"$@\"; exit $?"]);
+        unshare.arg(command.get_program()).args(command.get_args());
+        is_the_hosts_fault(&boat, &boat.ended(&mut unshare), "/proc is that of another PID namespace");
+    }
+}
+
 pub(crate) fn s12_without_nsenter_one_way_fails_and_the_other_needs_none() {
     let boat = Boat::new(&["sleep", "1000"]);
     boat.start();
