@@ -1,5 +1,6 @@
 //! Start: the word to go on, and whether it worked.
 
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use crate::channel::{Channel, Message};
@@ -9,7 +10,7 @@ use crate::hook::{Hooks, Moment, Place};
 use crate::lifecycle::{self, Status};
 use crate::signal::{self, Held};
 use crate::state::{Dir, Locked, State};
-use crate::{bundle, delete, procfs};
+use crate::{bundle, delete, kill, procfs, sys};
 
 /// The verb: starts the program of the created container `id` below `root`, and runs its poststart hooks.
 ///
@@ -19,7 +20,7 @@ use crate::{bundle, delete, procfs};
 pub fn start(root: &Path, id: &str, explain: &Explain) -> Result<()> {
     let locked = Dir::find(root, id)?.lock()?;
     match lifecycle::of(&locked.dir)? {
-        (state, Status::Created) if state.hooks => with_hooks(&locked, &state, explain),
+        (state, Status::Created) if state.hooks => with_hooks(root, &locked, &state, explain),
         (state, Status::Created) => {
             let channel = || locked.connect().map(Channel::from_socket);
             explain.step(&explain::START, || go_on(&state, channel()?, Channel::receive))
@@ -29,7 +30,7 @@ pub fn start(root: &Path, id: &str, explain: &Explain) -> Result<()> {
 }
 
 /// As [`start`], of a container with hooks that run now. Init runs its own before it becomes the program.
-fn with_hooks(locked: &Locked, state: &State, explain: &Explain) -> Result<()> {
+fn with_hooks(root: &Path, locked: &Locked, state: &State, explain: &Explain) -> Result<()> {
     // Told to end while a hook runs, we must take the container with us: nobody would go on with it.
     let held = signal::hold()?;
     let hooks = bundle::hooks_of(&locked.dir, explain)?;
@@ -42,10 +43,20 @@ fn with_hooks(locked: &Locked, state: &State, explain: &Explain) -> Result<()> {
         .inspect_err(|error| {
             // The first error is the one to tell.
             if error.ends_container() {
-                let _ = delete::kill_init(state)
-                    .and_then(|()| delete::clear(&locked.dir, state, Some(&held), explain));
+                let _ =
+                    stop(root, state).and_then(|()| delete::clear(&locked.dir, state, Some(&held), explain));
             }
         })
+}
+
+/// Kills the container, and waits for the end of its init.
+fn stop(root: &Path, state: &State) -> Result<()> {
+    let Some(init) = lifecycle::pidfd(state)? else { return Ok(()) };
+    match kill::kill(root, &state.id, "KILL", false) {
+        Ok(()) | Err(Error::NotRunning { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    sys::wait_until_ended(init.as_fd()).map_err(Error::refused("poll"))
 }
 
 /// Runs the poststart hooks of a container whose program runs.
