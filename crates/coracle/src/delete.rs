@@ -44,7 +44,7 @@ pub fn delete(root: &Path, id: &str, force: bool, explain: &Explain) -> Result<(
 }
 
 /// Kills init and waits for its end. With a PID namespace, that is the end of all that are in it.
-pub(crate) fn kill_init(state: &State) -> Result<()> {
+fn kill_init(state: &State) -> Result<()> {
     let Some(pidfd) = lifecycle::pidfd(state)? else { return Ok(()) };
     // A frozen process does not even die.
     if state.cgroup.is_frozen()? {

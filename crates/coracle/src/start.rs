@@ -1,6 +1,6 @@
 //! Start: the word to go on, and whether it worked.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use crate::channel::{Channel, Message};
@@ -11,7 +11,7 @@ use crate::lifecycle::{self, Status};
 use crate::signal::{self, Held};
 use crate::state::{Dir, Locked, State};
 use crate::witness::Witness;
-use crate::{bundle, delete, procfs};
+use crate::{bundle, delete, kill, procfs, sys};
 
 /// The verb: starts the program of the created container `id` below `root`, and runs its poststart hooks.
 ///
@@ -21,7 +21,7 @@ use crate::{bundle, delete, procfs};
 pub fn start(root: &Path, id: &str, explain: &Explain) -> Result<()> {
     let locked = Dir::find(root, id)?.lock()?;
     match lifecycle::of(&locked.dir)? {
-        (state, Status::Created) if state.hooks => with_hooks(&locked, &state, explain),
+        (state, Status::Created) if state.hooks => with_hooks(root, &locked, &state, explain),
         (state, Status::Created) => {
             explain.step(&explain::START, || go_on(&locked, &state, explain, Channel::receive_with))
         }
@@ -30,7 +30,7 @@ pub fn start(root: &Path, id: &str, explain: &Explain) -> Result<()> {
 }
 
 /// As [`start`], of a container with hooks that run now. Init runs its own before it becomes the program.
-fn with_hooks(locked: &Locked, state: &State, explain: &Explain) -> Result<()> {
+fn with_hooks(root: &Path, locked: &Locked, state: &State, explain: &Explain) -> Result<()> {
     // Told to end while a hook runs, we must take the container with us: nobody would go on with it.
     let held = signal::hold()?;
     let hooks = bundle::hooks_of(&locked.dir, explain)?;
@@ -40,10 +40,20 @@ fn with_hooks(locked: &Locked, state: &State, explain: &Explain) -> Result<()> {
         .inspect_err(|error| {
             // The first error is the one to tell.
             if error.ends_container() {
-                let _ = delete::kill_init(state)
-                    .and_then(|()| delete::clear(&locked.dir, state, Some(&held), explain));
+                let _ =
+                    stop(root, state).and_then(|()| delete::clear(&locked.dir, state, Some(&held), explain));
             }
         })
+}
+
+/// Kills the container, and waits for the end of its init.
+fn stop(root: &Path, state: &State) -> Result<()> {
+    let Some(init) = lifecycle::pidfd(state)? else { return Ok(()) };
+    match kill::kill(root, &state.id, "KILL", false) {
+        Ok(()) | Err(Error::NotRunning { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    sys::wait_until_ended(init.as_fd()).map_err(Error::refused("poll"))
 }
 
 /// Runs the poststart hooks of a container whose program runs.
