@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, Item, Token, parenthesized};
 
-use crate::{Book, matrix, show, testlist};
+use crate::{Book, matrix, page, show, testlist};
 
 /// Where the suite is.
 const SUITE: &str = "crates/coracle/tests/conformance";
@@ -155,10 +156,25 @@ fn rooms(book: &Book<'_>) -> Result<Vec<Room>> {
     Ok(rooms)
 }
 
+/// The files of a room, the one with the list first: `NAME.rs`, or a folder with `mod.rs` and others.
+fn files(book: &Book<'_>, name: &str) -> Result<Vec<(String, syn::File)>> {
+    let parsed = |path: String| {
+        let text = fs::read_to_string(book.course.root.join(&path)).with_context(|| format!("no {path}"))?;
+        let file = syn::parse_file(&text).with_context(|| format!("{path} does not parse"))?;
+        Ok((path, file))
+    };
+    let folder = format!("{SUITE}/{name}");
+    if !book.course.root.join(&folder).is_dir() {
+        return Ok(vec![parsed(format!("{folder}.rs"))?]);
+    }
+    let mut names = page::files(&book.course.root.join(&folder))?;
+    names.sort_by_key(|name| (*name != Path::new("mod.rs"), name.clone()));
+    names.iter().map(|name| parsed(format!("{folder}/{}", name.display()))).collect()
+}
+
 fn room(book: &Book<'_>, name: &str) -> Result<Room> {
-    let path = format!("{SUITE}/{name}.rs");
-    let text = fs::read_to_string(book.course.root.join(&path)).with_context(|| format!("no {path}"))?;
-    let file = syn::parse_file(&text).with_context(|| format!("{path} does not parse"))?;
+    let files = files(book, name)?;
+    let (path, file) = files.first().with_context(|| format!("{SUITE}/{name} is empty"))?;
     let list = file.items.iter().find_map(|item| match item {
         Item::Const(list) if list.ident == "TESTS" => match &*list.expr {
             Expr::Macro(call) => Some(call.mac.parse_body::<List>()),
@@ -170,7 +186,8 @@ fn room(book: &Book<'_>, name: &str) -> Result<Room> {
         .ok_or_else(|| anyhow!("{path} has no testkit::tests! list"))?
         .with_context(|| format!("the testkit::tests! list of {path}"))?;
     let test = |name: Ident| {
-        let function = file.items.iter().find_map(|item| match item {
+        let mut items = files.iter().flat_map(|(_, file)| &file.items);
+        let function = items.find_map(|item| match item {
             Item::Fn(function) if function.sig.ident == name => Some(function),
             _ => None,
         });

@@ -65,10 +65,6 @@ pub fn enter(cwd: &CStr) -> Result<()> {
     chdir(cwd).map_err(Error::refused(format!("chdir {shown}"))).map_err(|error| {
         error.with_cure(Errno::ENOENT, "make it in the root filesystem, or change /process/cwd")
     })?;
-    if cwd == c"/" {
-        // That one is nowhere else.
-        return Ok(());
-    }
     match getcwd() {
         Ok(path) if path.is_absolute() => Ok(()),
         Ok(_) => {

@@ -10,7 +10,9 @@ use std::fs::File;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use testkit::{judge, within};
@@ -164,8 +166,13 @@ impl Boat {
 
     /// Fails unless the runtime did its work, or said what went wrong, and left nothing.
     #[track_caller]
-    fn assert_all_or_nothing(&self, status: ExitStatus, leaks: &Leaks) {
+    fn assert_all_or_nothing(&self, status: ExitStatus, leaks: &Leaks, strace: Option<&mut Child>) {
         let said = self.said();
+        // Calls are counted on: what did not come before the end of create, must not fail afterwards.
+        if let Some(strace) = strace {
+            let _ = kill(Pid::from_raw(strace.id() as i32), Signal::SIGTERM);
+            strace.wait().expect("it is our child");
+        }
         if status.success() {
             assert_eq!(said, "", "success is silent");
             assert_eq!(self.status(), "created");
@@ -216,7 +223,7 @@ fn every_call_of_create_fails_in_turn() {
         let mut create = boat.traced(&["-e", &call.with("error=EIO")], &boat.create());
         let leaks = Leaks::watch(&mut create, boat.id());
         let status = boat.quietly(&mut create).status().expect("strace starts");
-        boat.assert_all_or_nothing(status, &leaks);
+        boat.assert_all_or_nothing(status, &leaks, None);
     });
 }
 
@@ -333,8 +340,7 @@ fn every_call_of_init_fails_in_turn() {
     each(&calls_of_init(&after), |call| {
         let boat = Boat::new();
         let (status, leaks, mut strace) = create_with(&boat, &after, &["-e", &call.with("error=EIO")]);
-        boat.assert_all_or_nothing(status, &leaks);
-        strace.wait().expect("it is our child");
+        boat.assert_all_or_nothing(status, &leaks, Some(&mut strace));
     });
 }
 
@@ -344,9 +350,11 @@ fn init_is_killed_at_every_call() {
         let boat = Boat::new();
         let (status, leaks, mut strace) = create_with(&boat, &after, &["-e", &call.with("signal=KILL")]);
         let said = boat.said();
-        // It may have said its last word before.
+        // It may have said its last word before; or this time it was ready before it came to that call, for how often it sleeps
+        // while a hook runs is up to the scheduler.
         if status.success() {
-            assert_eq!(boat.status(), "stopped");
+            let now = boat.status();
+            assert!(["stopped", "created"].contains(&now.as_str()), "{now}");
             boat.bundle.must(&["delete", boat.id()]);
         } else {
             assert_error(status, &said);
@@ -358,6 +366,8 @@ fn init_is_killed_at_every_call() {
 
 /// A created container.
 fn created() -> (Boat, Leaks) {
+    // When create has gone, init is ours to bury, as it would be an engine's; until then it can be seen how far it came.
+    set_child_subreaper(true).expect("prctl");
     let boat = Boat::new();
     let mut create = boat.create();
     let leaks = Leaks::watch(&mut create, boat.id());
@@ -417,6 +427,7 @@ fn start_with(call: &Call, fault: &str) {
         boat.quietly(&mut boat.bundle.coracle(&["start", boat.id()])).status().expect("the runtime starts");
     assert_started_or_said(&boat, status, &leaks);
     strace.wait().expect("it is our child");
+    let _ = waitpid(Pid::from_raw(pid), None);
 }
 
 fn every_call_of_init_fails_in_turn_when_it_is_started() {

@@ -274,18 +274,15 @@ impl Dir {
     /// # Errors
     /// Those of unlink(2) and rmdir(2).
     pub fn remove(&self) -> Result<()> {
-        // What is in it is known, so nobody needs to list it: no start socket where run made it. What a killed runtime may have
-        // left is looked for.
-        let (unlink, rmdir) =
-            (|name| std::fs::remove_file(self.path.join(name)), || std::fs::remove_dir(&self.path));
-        let _ = [STATE, CONFIG].map(unlink);
-        let is_full = |error: &std::io::Error| error.kind() == std::io::ErrorKind::DirectoryNotEmpty;
-        let removed = match rmdir() {
-            Err(error) if is_full(&error) => match unlink(SOCKET).and_then(|()| rmdir()) {
-                Err(_) => std::fs::remove_dir_all(&self.path),
-                removed => removed,
-            },
-            removed => removed,
+        // What is in it is known, so nobody needs to list it; what a killed runtime may have left is looked for.
+        for name in [SOCKET, STATE, CONFIG] {
+            let _ = std::fs::remove_file(self.path.join(name));
+        }
+        let removed = match std::fs::remove_dir(&self.path) {
+            Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {
+                std::fs::remove_dir_all(&self.path)
+            }
+            other => other,
         };
         match removed {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
