@@ -234,7 +234,8 @@ fn create_is_killed_at_every_call() {
         let mut create = boat.traced(&["-e", &call.with("signal=KILL")], &boat.create());
         let leaks = Leaks::watch(&mut create, boat.id());
         let status = boat.quietly(&mut create).status().expect("strace starts");
-        assert!(!status.success(), "it is killed: {status}");
+        // It may not come to that call: how often it sleeps while a hook runs is up to the scheduler.
+        assert!(!status.success() || boat.status() == "created", "it is killed, or has succeeded: {status}");
         boat.bundle.must(&["delete", "--force", boat.id()]);
         leaks.assert_none(&boat.bundle, "afterwards");
     });
