@@ -417,9 +417,10 @@ fn calls_of_started_init() -> Vec<Call> {
     let whole = text.lines().position(|line| line.starts_with("execve(")).expect("it becomes the program");
     let until: Vec<_> = text.lines().take(whole).collect();
     std::fs::write(boat.file("until"), until.join("\n")).expect("a file");
-    // How often it sleeps while a hook runs is up to the scheduler, and the program sleeps as well: the first time is its own.
+    // How often it sleeps and reads while a hook runs is up to the scheduler, and the program sleeps and reads as well: the first
+    // time is its own.
     let mut calls = boat.calls("until");
-    calls.retain(|call| call.name != "poll" || call.number == 1);
+    calls.retain(|call| !["poll", "read"].contains(&call.name.as_str()) || call.number == 1);
     calls
 }
 
