@@ -115,9 +115,9 @@ pub fn executed(word: Option<Message>) -> Result<()> {
     }
 }
 
-/// Whether init has ended and never was the program: something killed it between its last word and execve(2).
+/// Whether init never became the program: something killed it between its last word and execve(2). That takes the flag away
+/// before it closes anything, while a process that dies closes its descriptors before it can be seen to be dead.
 fn died_on_the_way(state: &State) -> Result<bool> {
-    Ok(!state.reaper
-        && procfs::stat(state.init())?
-            .is_some_and(|init| init.start_time == state.start_time && init.ended && init.never_executed))
+    let init = procfs::stat(state.init())?;
+    Ok(!state.reaper && init.is_some_and(|init| init.start_time == state.start_time && init.never_executed))
 }
