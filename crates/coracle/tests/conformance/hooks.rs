@@ -306,7 +306,7 @@ fn o05_they_have_no_descriptor_of_the_runtime_or_its_caller() {
 fn o05_they_begin_as_any_program_does() {
     let noted = one_each();
     noted.whole_life();
-    let (blocked, ignored) = (Vec::<String>::new(), Vec::<String>::new());
+    let (blocked, ignored) = (Vec::<String>::new(), ignored_by_us());
     for moment in ALL {
         let report = noted.note(moment).report;
         assert_eq!(
@@ -316,6 +316,15 @@ fn o05_they_begin_as_any_program_does() {
         );
         assert_eq!(report.umask, 0o022, "{moment}");
     }
+}
+
+/// What our caller ignores is ignored by all that we start, but for SIGPIPE, which is a matter of our own.
+fn ignored_by_us() -> Vec<String> {
+    let status = std::fs::read_to_string("/proc/self/status").expect("our status");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a line");
+    let mask = u64::from_str_radix(mask.trim(), 16).expect("a mask");
+    let ignored = Signal::iterator().filter(|signal| mask & 1 << (*signal as u64 - 1) != 0);
+    ignored.filter(|signal| *signal != Signal::SIGPIPE).map(|signal| signal.as_str().to_owned()).collect()
 }
 
 /// "Any updates to config.json after this step MUST NOT affect the container."
