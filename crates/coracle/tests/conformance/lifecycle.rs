@@ -23,7 +23,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o01_kill_sends_the_signal_to_the_process(userns),
     o01_kill_reaches_a_created_container(userns),
     o01_a_container_that_has_stopped_cannot_be_signalled(userns),
-    o02_create_makes_everything_and_runs_nothing(userns),
+    o02_create_makes_everything_and_runs_nothing(root),
     o02_later_changes_of_the_config_have_no_effect(userns),
     o02_a_create_that_fails_leaves_nothing(userns),
     o02_start_runs_the_program_once(userns),
@@ -32,7 +32,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o03_a_created_container_can_be_deleted(userns),
     o03_delete_takes_what_create_made_and_nothing_else(userns),
     o03_an_id_can_be_used_again(userns),
-    o04_the_state_has_what_it_must_have(userns),
+    o04_the_state_has_what_it_must_have(root),
     o04_the_status_is_created_then_running_then_stopped(userns),
     o04_annotations_may_be_absent(userns),
 };
@@ -195,6 +195,7 @@ fn o01_a_container_that_has_stopped_cannot_be_signalled() {
 
 /// "While the resources requested in the config.json MUST be created, the user-specified program MUST NOT be run at this
 /// time."
+// Nobody else may look at an init that has not become the program (CVE-2016-9962).
 fn o02_create_makes_everything_and_runs_nothing() {
     let bundle = running(&["/probe", "write", "/tmp/ran", "yes"]);
     bundle.create(bundle.id());
