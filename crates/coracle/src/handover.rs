@@ -57,11 +57,20 @@ pub fn send(what: What, path: &Path, descriptor: BorrowedFd<'_>) -> Result<()> {
             .with_cure(Errno::ENOENT, what.cure())
             .with_cure(Errno::ECONNREFUSED, what.cure())
     })?;
-    let fds = [descriptor.as_raw_fd()];
-    let text = [IoSlice::new(what.text())];
-    sendmsg::<()>(socket.as_raw_fd(), &text, &[ControlMessage::ScmRights(&fds)], MsgFlags::MSG_NOSIGNAL, None)
+    send_with(&socket, what.text(), descriptor)
         .map(drop)
         .map_err(Error::refused(format!("sendmsg to the {}", what.socket())))
+}
+
+/// Sends a copy of `descriptor` with `text` on `socket` (unix(7), SCM_RIGHTS). A stream may take less than all of the text, and
+/// the descriptor goes with its first byte: returns how much it took.
+///
+/// # Errors
+/// Those of sendmsg(2).
+pub fn send_with(socket: &UnixStream, text: &[u8], descriptor: BorrowedFd<'_>) -> nix::Result<usize> {
+    let fds = [descriptor.as_raw_fd()];
+    let rights = [ControlMessage::ScmRights(&fds)];
+    sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(text)], &rights, MsgFlags::MSG_NOSIGNAL, None)
 }
 
 /// Connects to the stream socket `path`, however long that is: through a descriptor of its folder where it does not fit.

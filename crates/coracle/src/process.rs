@@ -24,7 +24,7 @@ use crate::program::{self, DEFAULT_PATH, Program};
 use crate::rlimit::{self, Limit};
 use crate::rootfs;
 use crate::scheduler::{self, Scheduler, Scheduling};
-use crate::seccomp::{Filter, load};
+use crate::seccomp::{Filter, Listener, load};
 use crate::sys::{self, Prepared};
 use crate::user::{self, Identity};
 
@@ -68,6 +68,11 @@ impl Process {
     pub fn search_path(&self) -> &OsStr {
         let set = self.env.iter().rev().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH="));
         OsStr::from_bytes(set.unwrap_or(DEFAULT_PATH.as_bytes()))
+    }
+
+    /// The supervisor of its filter, where it has one.
+    pub fn listener(&self) -> Option<Listener> {
+        self.seccomp.as_ref()?.listener.clone()
     }
 
     /// Sets a variable of the environment, in place of another of its name. Neither text may have a NUL byte in it.

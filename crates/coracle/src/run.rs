@@ -93,7 +93,7 @@ impl Running {
 /// Says the word to start, and waits until the program runs.
 fn go_on(created: &Created, plan: &Plan, held: &Held) -> Result<()> {
     let channel = &created.init.channel;
-    let listener = plan.process.seccomp.as_ref().and_then(|filter| filter.listener.clone());
+    let listener = plan.process.listener();
     let mut witness = Witness::new(created.init.born.pid, &created.state, Status::Created, listener);
     channel.send(&Message::Go)?;
     loop {

@@ -97,9 +97,7 @@ impl Held {
         let info = self.queue.read_signal().map_err(Error::refused("read signalfd"))?;
         Ok(info.map(|info| Arrived { number: info.ssi_signo as i32, sent: info.ssi_code <= 0 }))
     }
-}
 
-impl Held {
     /// The number of the first signal that has arrived and asks us to end; the others are for nobody.
     ///
     /// # Errors

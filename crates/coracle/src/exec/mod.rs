@@ -80,7 +80,7 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
     let born = explain
         .step(&explain::BEAR, || give_birth(&state, &process, manner, &held, theirs, &ours, explain))
         .map_err(Error::of_session)?;
-    let listener = process.seccomp.as_ref().and_then(|filter| filter.listener.clone());
+    let listener = process.listener();
     let witness = Witness::new(born.pid, &state, Status::Running, listener);
     let mut talk = Talk { channel: &ours, held: &held, manner, terminal: None, witness };
     bring_up(&state, &process, born.pid, explain)

@@ -1,14 +1,13 @@
 //! SCMP_ACT_NOTIFY: a supervisor outside decides on system calls. It gets the filter's listener, with one message that says
 //! whose it is (runtime-spec, config-linux.md, "The Container Process State"); what it does with it is in seccomp_unotify(2).
 
-use std::io::{IoSlice, Write};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::io::Write;
+use std::os::fd::BorrowedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde_json::{Value, json};
 
 use super::Listener;
@@ -42,16 +41,7 @@ pub fn send(listener: &Listener, pid: i32, state: &Value, descriptor: BorrowedFd
         .with_cure(Errno::EPROTOTYPE, "it must be a stream socket")
     })?;
     let failed = || Error::refused(format!("send the listener to {}", listener.path.display()));
-    let rights = [descriptor.as_raw_fd()];
-    let sent = sendmsg::<()>(
-        socket.as_raw_fd(),
-        &[IoSlice::new(text.as_bytes())],
-        &[ControlMessage::ScmRights(&rights)],
-        MsgFlags::MSG_NOSIGNAL,
-        None,
-    )
-    .map_err(failed())?;
-    // A stream may take less than all of it; the descriptor goes with the first byte.
+    let sent = handover::send_with(&socket, text.as_bytes(), descriptor).map_err(failed())?;
     socket
         .write_all(&text.as_bytes()[sent..])
         .map_err(Error::io(format!("send the container's state to {}", listener.path.display())))

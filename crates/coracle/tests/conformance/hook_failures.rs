@@ -1,7 +1,7 @@
 //! runtime.md, "Lifecycle": what a hook's failure does, and the runtime's own end while one runs. Rows O-05 and O-06.
 
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -154,13 +154,7 @@ fn o05_a_failed_poststop_hook_is_a_warning() {
 fn o05_told_to_end_during_a_hook_the_runtime_undoes_everything() {
     for moment in &ALL[..5] {
         let noted = slow_hook(moment);
-        let mut runtime = match *moment {
-            "startContainer" | "poststart" => {
-                noted.write().create(noted.id());
-                noted.bundle.coracle(&["start", noted.id()])
-            }
-            _ => noted.create(&[]),
-        };
+        let mut runtime = that_runs(moment, &noted);
         let leaks = Leaks::watch(&mut runtime, noted.id());
         let runtime = runtime.stderr(Stdio::piped()).spawn().expect("the runtime starts");
         let output = signal_during_a_hook(&noted, runtime, Signal::SIGTERM);
@@ -176,13 +170,7 @@ fn o05_told_to_end_during_a_hook_the_runtime_undoes_everything() {
 fn o05_a_runtime_that_is_killed_during_a_hook_takes_it_along() {
     for moment in &ALL[..5] {
         let noted = slow_hook(moment);
-        let mut runtime = match *moment {
-            "startContainer" | "poststart" => {
-                noted.write().create(noted.id());
-                noted.bundle.coracle(&["start", noted.id()])
-            }
-            _ => noted.create(&[]),
-        };
+        let mut runtime = that_runs(moment, &noted);
         let leaks = Leaks::watch(&mut runtime, noted.id());
         // Of its own group, for nobody but it is killed.
         let runtime = runtime.process_group(0).stderr(Stdio::piped()).spawn().expect("the runtime starts");
@@ -261,6 +249,17 @@ fn signal_during_a_hook(noted: &Noted, mut runtime: Child, signal: Signal) -> Ou
         std::thread::sleep(Duration::from_millis(2));
     }
     runtime.wait_with_output().expect("it is our child")
+}
+
+/// The runtime's command that runs the hooks of `moment`.
+fn that_runs(moment: &str, noted: &Noted) -> Command {
+    match moment {
+        "startContainer" | "poststart" => {
+            noted.write().create(noted.id());
+            noted.bundle.coracle(&["start", noted.id()])
+        }
+        _ => noted.create(&[]),
+    }
 }
 
 fn slow_hook(moment: &str) -> Noted {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::Test;
 
 use super::common::{Bundle, text};
-use super::running::{each_is_refused, exec, exec_file, waiting};
+use super::running::{each_is_refused, exec, exec_file, reported, waiting};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o13_rlimits_are_those_of_the_config(userns),
@@ -17,14 +17,6 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o15_no_new_privileges_is_what_the_config_says(userns),
     o15_no_new_privileges_of_exec(userns),
 };
-
-#[track_caller]
-fn reported(change: impl FnOnce(&mut Value)) -> probe::Report {
-    let bundle = Bundle::new();
-    let mut config = Bundle::config();
-    change(&mut config);
-    bundle.write(&config).report()
-}
 
 fn limit(soft: u64, hard: u64) -> probe::Rlimit {
     probe::Rlimit { soft, hard }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use testkit::Test;
 
 use super::common::Bundle;
-use super::namespaces::{inode, is_refused, map, started};
+use super::namespaces::{inode, map, started};
+use super::running::refused;
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o20_ids_are_mapped_in_several_ranges(ids),
@@ -17,7 +18,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o20_the_owners_of_the_root_filesystem_stay(root),
     o20_a_container_needs_no_root(userns),
     o20_exec_needs_no_root(userns),
-    o20_an_id_that_is_nobodys_is_refused(userns),
+    o20_an_id_that_is_nobodys_refused(userns),
 };
 
 /// A range of ids that we may map: as root any, else those of a file such as /etc/subuid.
@@ -123,8 +124,8 @@ fn o20_exec_needs_no_root() {
 }
 
 /// A process that is nobody in its user namespace could not be.
-fn o20_an_id_that_is_nobodys_is_refused() {
+fn o20_an_id_that_is_nobodys_refused() {
     let mut config = without_root();
     config["process"]["user"] = json!({ "uid": 0, "gid": 1000 });
-    is_refused(&config);
+    refused(&config);
 }

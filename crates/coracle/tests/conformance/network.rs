@@ -6,7 +6,8 @@ use nix::sched::{CloneFlags, unshare};
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::{Bundle, Leaks, text};
+use super::common::{Bundle, text};
+use super::running::refused;
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o22_lo_is_up_in_a_new_network_namespace(userns),
@@ -94,13 +95,7 @@ fn beside(test: impl FnOnce(&str)) {
 fn is_refused(config: &Value) -> String {
     ip("addr add 192.0.2.7/24 dev one");
     let before = ip("-o addr show dev one");
-    let bundle = Bundle::new();
-    let mut run = bundle.write(config).command(&[], bundle.id());
-    let leaks = Leaks::watch(&mut run, bundle.id());
-    let output = run.output().expect("the runtime starts");
-    let said = text(&output.stderr);
-    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()), "{said}");
-    leaks.assert_none(&bundle, "refused");
+    let said = refused(config);
     assert!(is_here("one"), "the device is gone: {said}");
     // Its number and its addresses; how long a tentative one is that, nobody says.
     let addresses = |text: &str| -> Vec<String> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testkit::Test;
 
 use super::common::{Bundle, text};
-use super::running::{each_is_refused, exec, exec_file, waiting};
+use super::running::{each_is_refused, exec, exec_file, reported, waiting};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o12_cwd_is_where_the_program_starts(userns),
@@ -31,14 +31,6 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o12_the_session_keyring_is_the_containers(userns, keys),
     o12_no_new_keyring_leaves_the_callers(userns, keys),
 };
-
-#[track_caller]
-fn reported(change: impl FnOnce(&mut Value)) -> probe::Report {
-    let bundle = Bundle::new();
-    let mut config = Bundle::config();
-    change(&mut config);
-    bundle.write(&config).report()
-}
 
 /// "cwd: the working directory that will be set for the executable."
 fn o12_cwd_is_where_the_program_starts() {

@@ -1,4 +1,4 @@
-//! What several rooms need: a config that is refused, a container that waits, and what exec sees in it.
+//! What several rooms need: a config that is run, and one that is refused, a container that waits, and what exec sees in it.
 
 use serde_json::{Value, json};
 
@@ -11,17 +11,34 @@ pub(super) type Row = (fn(&mut Value), &'static str);
 #[track_caller]
 pub(super) fn each_is_refused(rows: &[Row]) {
     for (change, words) in rows {
-        let bundle = Bundle::new();
         let mut config = Bundle::config();
         change(&mut config);
-        let mut run = bundle.write(&config).command(&[], bundle.id());
-        let leaks = Leaks::watch(&mut run, bundle.id());
-        let output = run.output().expect("the runtime starts");
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{words}: {said}");
+        let said = refused(&config);
         assert!(said.contains(words), "{words}: {said}");
-        leaks.assert_none(&bundle, words);
     }
+}
+
+/// The config is refused with an error, its program does not run, and nothing is left. Returns the error.
+#[track_caller]
+pub(super) fn refused(config: &Value) -> String {
+    let bundle = Bundle::new();
+    let mut run = bundle.write(config).command(&[], bundle.id());
+    let leaks = Leaks::watch(&mut run, bundle.id());
+    let output = run.output().expect("the runtime starts");
+    let said = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()), "{said}");
+    assert!(!said.is_empty(), "it says why");
+    leaks.assert_none(&bundle, &said);
+    said
+}
+
+/// What the probe reports as the program of a good config that is changed.
+#[track_caller]
+pub(super) fn reported(change: impl FnOnce(&mut Value)) -> probe::Report {
+    let bundle = Bundle::new();
+    let mut config = Bundle::config();
+    change(&mut config);
+    bundle.write(&config).report()
 }
 
 /// A container of this config that waits.

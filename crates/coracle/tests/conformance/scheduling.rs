@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use testkit::Test;
 
 use super::common::{Bundle, text};
-use super::running::{each_is_refused, exec, exec_file, waiting};
+use super::running::{self, each_is_refused, exec, exec_file, waiting};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o17_oom_score_adj_is_the_one_of_the_config(userns),
@@ -31,10 +31,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
 /// The probe's report of a run with this process object.
 #[track_caller]
 fn reported(change: impl FnOnce(&mut Value)) -> probe::Report {
-    let bundle = Bundle::new();
-    let mut config = Bundle::config();
-    change(&mut config["process"]);
-    bundle.write(&config).report()
+    running::reported(|config| change(&mut config["process"]))
 }
 
 /// "If oomScoreAdj is set, the runtime MUST set oom_score_adj to the given value."

@@ -66,8 +66,7 @@ pub(crate) fn a_wrong_option_is_blamed_by_its_name() {
     assert!(error.contains("the command") && !error.contains("config.json"), "{error}");
 }
 
-/// CVE-2022-29162: the inheritable set was filled.
-pub(crate) fn what_a_session_may_is_not_handed_on() {
+fn running_with_one_capability() -> Bundle {
     let (bundle, mut config) = (Bundle::new(), Bundle::config());
     config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
     let sets = json!(["CAP_KILL"]);
@@ -75,6 +74,12 @@ pub(crate) fn what_a_session_may_is_not_handed_on() {
     bundle.write(&config);
     bundle.create(bundle.id());
     bundle.must(&["start", bundle.id()]);
+    bundle
+}
+
+/// CVE-2022-29162: the inheritable set was filled.
+pub(crate) fn what_a_session_may_is_not_handed_on() {
+    let bundle = running_with_one_capability();
     let session = report(&bundle, &["--cap", "CAP_NET_BIND_SERVICE", bundle.id(), "/probe"]);
     let caps = &session["caps"];
     for set in ["bounding", "effective", "permitted"] {
@@ -89,13 +94,7 @@ pub(crate) fn what_a_session_may_is_not_handed_on() {
 
 /// A file without capabilities gives no more than the container's program has.
 pub(crate) fn what_no_file_says_is_the_containers() {
-    let (bundle, mut config) = (Bundle::new(), Bundle::config());
-    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
-    let sets = json!(["CAP_KILL"]);
-    config["process"]["capabilities"] = json!({ "bounding": sets, "effective": sets, "permitted": sets });
-    bundle.write(&config);
-    bundle.create(bundle.id());
-    bundle.must(&["start", bundle.id()]);
+    let bundle = running_with_one_capability();
     let file = bundle.path().join("process.json");
     let process = json!({ "args": ["/probe"], "cwd": "/", "user": { "uid": 0, "gid": 0 } });
     std::fs::write(&file, process.to_string()).expect("a file");
