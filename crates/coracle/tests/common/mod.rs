@@ -114,7 +114,7 @@ impl Bundle {
 
     /// Runs `coracle --root STATE ARGS` to its end.
     pub(crate) fn call(&self, args: &[&str]) -> Output {
-        self.coracle(args).output().expect("the runtime starts")
+        self.coracle(args).finish()
     }
 
     /// As [`Bundle::call`], and it must succeed without a word on standard error. Returns what it says.
@@ -148,7 +148,7 @@ impl Bundle {
         let errors = self.path().join("errors");
         let file = |path: &Path| std::fs::File::create(path).expect("a file");
         create.stdout(file(&self.output(id))).stderr(file(&errors));
-        let status = create.status().expect("the runtime starts");
+        let status = create.finish().status;
         let said = std::fs::read_to_string(&errors).unwrap_or_default();
         assert!(status.success(), "create: {status}: {said}");
     }
@@ -177,7 +177,7 @@ impl Bundle {
     }
 
     pub(crate) fn run(&self) -> Output {
-        self.command(&[], self.id()).output().expect("the runtime starts")
+        self.command(&[], self.id()).finish()
     }
 
     /// Runs it, and it must succeed. Returns the probe's report.
@@ -194,6 +194,56 @@ impl Bundle {
     pub(crate) fn left(&self) -> Vec<PathBuf> {
         std::fs::read_dir(self.state())
             .map_or_else(|_| Vec::new(), |all| all.flatten().map(|e| e.path()).collect())
+    }
+}
+
+/// A call of the runtime, to its end.
+pub(crate) trait Finish {
+    /// As [`Command::output`], and the call must return: one that waits for something that never comes (another runtime may)
+    /// is ended, with all that it started, and the test fails.
+    fn finish(&mut self) -> Output;
+}
+
+impl Finish for Command {
+    #[track_caller]
+    fn finish(&mut self) -> Output {
+        const VARIABLE: &str = "CORACLE_TEST_CALL";
+        let mark = fresh_id();
+        self.env(VARIABLE, &mark);
+        let (over, end) = std::sync::mpsc::channel::<()>();
+        let deadline = testkit::patient(Duration::from_secs(60));
+        let watch = std::thread::spawn(move || {
+            let late = end.recv_timeout(deadline) == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
+            if late {
+                kill_tree(&format!("{VARIABLE}={mark}\0"));
+            }
+            late
+        });
+        let output = self.output().expect("the runtime starts");
+        drop(over);
+        let late = watch.join().expect("the watch");
+        assert!(!late, "the runtime does not return within {deadline:?}: {}", text(&output.stderr));
+        output
+    }
+}
+
+/// Kills the processes with `mark` in their environment, and all that descend from them.
+fn kill_tree(mark: &str) {
+    let parent = |pid: u32| -> Option<u32> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+    };
+    let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let all: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    let marked = |pid: u32| {
+        let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environ.windows(mark.len()).any(|part| part == mark.as_bytes())
+    };
+    let ours = |pid: u32| std::iter::successors(Some(pid), |pid| parent(*pid)).any(marked);
+    for pid in all.into_iter().filter(|pid| ours(*pid)) {
+        // Gone by itself in the meantime: just as well.
+        let _ =
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), nix::sys::signal::Signal::SIGKILL);
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::{Bundle, text};
+use super::common::{Bundle, Finish, text};
 use super::running::{exec, waiting};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
@@ -26,8 +26,7 @@ fn with(sets: Value, user: u32) -> (probe::Report, String) {
     config["process"]["capabilities"] = sets;
     config["process"]["user"] = json!({ "uid": user, "gid": user });
     let log = bundle.path().join("log").display().to_string();
-    let output = bundle.write(&config).command(&["--log", &log], bundle.id()).output();
-    let output = output.expect("the runtime starts");
+    let output = bundle.write(&config).command(&["--log", &log], bundle.id()).finish();
     assert!(output.status.success(), "{}", text(&output.stderr));
     let said = text(&output.stdout);
     let report = serde_json::from_str(said.lines().next().unwrap_or_default()).expect("a report");

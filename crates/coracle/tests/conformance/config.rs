@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::{Bundle, Leaks};
+use super::common::{Bundle, Finish, Leaks};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o07_every_version_of_the_specification_is_taken(userns),
@@ -44,7 +44,7 @@ fn refused(row: &str, change: impl FnOnce(&mut Value)) -> String {
     // A file: a container that must not be there would keep a pipe open.
     let errors = bundle.path().join("errors");
     let file = std::fs::File::create(&errors).expect("a file");
-    let status = create.stdout(Stdio::null()).stderr(file).status().expect("the runtime starts");
+    let status = create.stdout(Stdio::null()).stderr(file).finish().status;
     let said = std::fs::read_to_string(&errors).expect("what it said");
     assert!(!status.success(), "{row}: it is taken");
     leaks.assert_none(&bundle, row);

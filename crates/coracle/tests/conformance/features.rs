@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::{Bundle, Leaks, text};
+use super::common::{Bundle, Finish, Leaks, text};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o29_the_versions_are_in_order,
@@ -45,7 +45,7 @@ fn said(change: impl FnOnce(&mut Value)) -> String {
     change(&mut config);
     let mut run = bundle.write(&config).command(&[], bundle.id());
     let leaks = Leaks::watch(&mut run, bundle.id());
-    let output = run.output().expect("the runtime starts");
+    let output = run.finish();
     leaks.assert_none(&bundle, "it has ended");
     if output.status.success() { String::new() } else { text(&output.stderr) }
 }

@@ -12,7 +12,7 @@ use nix::sched::{CloneFlags, unshare};
 use serde_json::{Value, json};
 use testkit::within;
 
-use super::common::{self, Leaks, text};
+use super::common::{self, Finish, Leaks, text};
 
 /// Runs `test` in a thread that has a mount namespace of its own, whose mounts are private. What it mounts goes with it;
 /// the runtime, its child, sees it.
@@ -130,7 +130,7 @@ impl Bundle {
     pub(crate) fn must_fail(&self, config: &Value, words: &str) {
         let mut command = self.0.write(config).command(&[], self.0.id());
         let leaks = Leaks::watch(&mut command, self.0.id());
-        let Output { status, stderr, .. } = command.output().expect("the runtime starts");
+        let Output { status, stderr, .. } = command.finish();
         let said = text(&stderr);
         assert!(!status.success(), "{config}: it runs, and should not");
         // What others say in their own words is not for us to judge.

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use testkit::{Test, within};
 
-use super::common::{Leaks, text};
+use super::common::{Finish, Leaks, text};
 use super::hooks::{ALL, Noted, SOON, marked, one_each};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
@@ -38,7 +38,7 @@ fn o05_a_hook_that_runs_past_its_timeout_is_ended_and_has_failed() {
         let mut run = noted.write().command(&[], noted.id());
         let leaks = Leaks::watch(&mut run, noted.id());
         let begin = Instant::now();
-        let output = run.output().expect("the runtime starts");
+        let output = run.finish();
         let said = text(&output.stderr);
         assert_ne!(output.status.code(), Some(0), "{moment}: {said}");
         assert!(said.contains("timeout"), "{moment}: {said}");
@@ -82,7 +82,7 @@ fn o05_a_failed_hook_of_run_ends_it_all() {
         let noted = noted.hooks(moment, hooks);
         let mut run = noted.write().command(&[], noted.id());
         let leaks = Leaks::watch(&mut run, noted.id());
-        let output = run.output().expect("the runtime starts");
+        let output = run.finish();
         let said = text(&output.stderr);
         assert_ne!(output.status.code(), Some(0), "{moment}: {said}");
         assert!(said.contains(&format!("error running {moment} hook #1:")), "{moment}: {said}");
@@ -188,7 +188,7 @@ fn o06_start_tells_of_a_failed_start_container_hook() {
     let noted = noted.hooks("startContainer", hooks);
     let mut create = noted.create(&[]);
     let leaks = Leaks::watch(&mut create, noted.id());
-    assert!(create.status().expect("the runtime starts").success());
+    assert!(create.stderr(std::process::Stdio::null()).finish().status.success());
     let error = noted.bundle.must_fail(&["start", noted.id()], 1);
     assert!(error.contains("error running startContainer hook #1:"), "{error}");
     assert!(error.contains("exit status 7"), "{error}");
@@ -207,7 +207,7 @@ fn o06_a_failed_poststart_hook_ends_the_container() {
     let noted = noted.hooks("poststart", hooks).hooks("poststop", [poststop]);
     let mut create = noted.create(&[]);
     let leaks = Leaks::watch(&mut create, noted.id());
-    assert!(create.status().expect("the runtime starts").success());
+    assert!(create.stderr(std::process::Stdio::null()).finish().status.success());
     let error = noted.bundle.must_fail(&["start", noted.id()], 1);
     assert!(error.contains("error running poststart hook #0:"), "{error}");
     leaks.assert_none(&noted.bundle, "poststart");

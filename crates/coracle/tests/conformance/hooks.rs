@@ -11,7 +11,7 @@ use probe::Note;
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::{Bundle, Leaks, text};
+use super::common::{Bundle, Finish, Leaks, text};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o05_hooks_run_in_the_listed_order_at_their_moments(userns),
@@ -119,7 +119,7 @@ impl Noted {
     pub(crate) fn outcome(&self, mut create: Command) -> (Option<i32>, String) {
         let path = self.bundle.path().join("errors");
         create.stderr(std::fs::File::create(&path).expect("a file"));
-        let status = create.status().expect("the runtime starts");
+        let status = create.finish().status;
         (status.code(), std::fs::read_to_string(&path).expect("what it said"))
     }
 
@@ -439,7 +439,7 @@ fn o05_much_that_a_hook_says_holds_nobody_up() {
     let noted = Noted::new();
     let loud = noted.script("head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2");
     let noted = noted.hooks("createRuntime", [loud.clone()]).hooks("poststop", [loud]);
-    let output = noted.write().command(&[], noted.id()).output().expect("the runtime starts");
+    let output = noted.write().command(&[], noted.id()).finish();
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(text(&output.stderr), "");
     assert_eq!(text(&output.stdout).lines().count(), 1, "the program's own words");

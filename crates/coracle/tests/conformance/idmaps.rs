@@ -6,6 +6,7 @@ use nix::mount::MsFlags;
 use serde_json::{Value, json};
 use testkit::Test;
 
+use super::common::Finish;
 use super::harbour::{Bundle, alone, change, tmpfs};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
@@ -273,7 +274,7 @@ fn o10_an_ordinary_user_is_told_that_it_takes_privileges() {
         command = std::process::Command::new("unshare");
         command.args(["-U", "-m", "--map-root-user"]).arg(runtime.get_program()).args(runtime.get_args());
     }
-    let output = command.output().expect("the runtime starts");
+    let output = command.finish();
     let said = super::common::text(&output.stderr);
     assert!(!output.status.success(), "{said}");
     let words = ["rootless", "belongs to another user namespace"];

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use testkit::{Test, within};
 
-use super::common::{Bundle, Leaks, text};
+use super::common::{Bundle, Finish, Leaks, text};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o01_every_operation_needs_an_id(userns),
@@ -98,7 +98,7 @@ fn o01_create_needs_a_bundle() {
     let bundle = waiting();
     let mut create = bundle.coracle(&["create", bundle.id()]);
     let leaks = Leaks::watch(&mut create, bundle.id());
-    let output = create.current_dir("/proc/self").output().expect("the runtime starts");
+    let output = create.current_dir("/proc/self").finish();
     assert!(!output.status.success());
     assert!(text(&output.stderr).contains("config.json"), "{}", text(&output.stderr));
     leaks.assert_none(&bundle, "no bundle");
@@ -313,7 +313,7 @@ fn o03_delete_takes_what_create_made_and_nothing_else() {
     let path = bundle.path().display().to_string();
     let mut create = bundle.coracle(&["create", "--bundle", &path, bundle.id()]);
     let leaks = Leaks::watch(&mut create, bundle.id());
-    assert!(create.stdout(Stdio::null()).status().expect("the runtime starts").success());
+    assert!(create.stdout(Stdio::null()).stderr(Stdio::null()).finish().status.success());
     let before = files();
     bundle.must(&["start", bundle.id()]);
     bundle.wait_for(bundle.id(), "stopped");

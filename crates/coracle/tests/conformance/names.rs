@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::{Bundle, Leaks, text};
+use super::common::{Bundle, Finish, Leaks, text};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o18_hostname_is_the_one_of_the_config(userns),
@@ -25,7 +25,7 @@ fn is_refused(change: impl FnOnce(&mut Value)) {
     change(&mut config);
     let mut run = bundle.write(&config).command(&[], bundle.id());
     let leaks = Leaks::watch(&mut run, bundle.id());
-    let output = run.output().expect("the runtime starts");
+    let output = run.finish();
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
     leaks.assert_none(&bundle, "refused");
 }

@@ -7,7 +7,7 @@ use nix::unistd::{getegid, geteuid};
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::{Bundle, text};
+use super::common::{Bundle, Finish, text};
 use super::running::refused;
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
@@ -206,7 +206,7 @@ fn o19_a_relative_path_refused() {
     // Where it would lead to one.
     let bundle = Bundle::new();
     let mut run = bundle.write(&config).command(&[], bundle.id());
-    let output = run.current_dir("/").output().expect("the runtime starts");
+    let output = run.current_dir("/").finish();
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
 }
 

@@ -8,6 +8,7 @@ use probe::Kind;
 use serde_json::{Value, json};
 use testkit::Test;
 
+use super::common::Finish;
 use super::harbour::{Bundle, alone, assert_options, tmpfs, told};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
@@ -215,7 +216,7 @@ fn o27_nobody_gives_dev_null_away() {
         // As stdin and the like, the test's own processes want one.
         let mut command =
             bundle.0.write(&with(MASKED, &["/file"], &[], &["open", "/file"])).command(&[], bundle.0.id());
-        let output = command.stdin(std::process::Stdio::piped()).output().expect("the runtime starts");
+        let output = command.stdin(std::process::Stdio::piped()).finish();
         let said = super::common::text(&output.stdout) + &super::common::text(&output.stderr);
         assert!(!output.status.success(), "{said}");
         assert!(!said.contains("of the host"), "{said}");

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::{Bundle, text};
+use super::common::{Bundle, Finish, text};
 use super::running::{each_is_refused, exec, exec_file, reported, waiting};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
@@ -245,7 +245,7 @@ fn o12_the_session_keyring_is_the_containers() {
 fn o12_no_new_keyring_leaves_the_callers() {
     let bundle = Bundle::new();
     let mut run = bundle.write(&Bundle::config()).command(&[], bundle.id());
-    let output = run.arg("--no-new-keyring").output().expect("the runtime starts");
+    let output = run.arg("--no-new-keyring").finish();
     let said = text(&output.stderr);
     let report: probe::Report =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no report: {said}"));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::common::{Bundle, Leaks, text};
+use super::common::{Bundle, Finish, Leaks, text};
 
 /// What is changed in a good config, and words of the error.
 pub(super) type Row = (fn(&mut Value), &'static str);
@@ -24,7 +24,7 @@ pub(super) fn refused(config: &Value) -> String {
     let bundle = Bundle::new();
     let mut run = bundle.write(config).command(&[], bundle.id());
     let leaks = Leaks::watch(&mut run, bundle.id());
-    let output = run.output().expect("the runtime starts");
+    let output = run.finish();
     let said = text(&output.stderr);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()), "{said}");
     assert!(!said.is_empty(), "it says why");

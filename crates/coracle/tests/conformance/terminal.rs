@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use testkit::{Terminal, Test};
 
-use super::common::{Bundle, Leaks, text};
+use super::common::{Bundle, Finish, Leaks, text};
 use super::running::waiting;
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
@@ -132,9 +132,8 @@ fn created(change: impl FnOnce(&mut Value)) -> (Bundle, UnixListener) {
     let path = bundle.path().join("console");
     let listener = UnixListener::bind(&path).expect("a socket");
     let (here, path) = (bundle.path().display().to_string(), path.display().to_string());
-    let create =
-        bundle.coracle(&["create", "--bundle", &here, "--console-socket", &path, bundle.id()]).output();
-    let output = create.expect("the runtime starts");
+    let mut create = bundle.coracle(&["create", "--bundle", &here, "--console-socket", &path, bundle.id()]);
+    let output = create.finish();
     assert!(output.status.success(), "create: {}", text(&output.stderr));
     (bundle, listener)
 }
@@ -169,7 +168,7 @@ fn refused(change: impl FnOnce(&mut Value), verb: &[&str], words: &str) {
     args.push(bundle.id());
     let mut command = bundle.coracle(&args);
     let leaks = Leaks::watch(&mut command, bundle.id());
-    let output = command.stdout(Stdio::piped()).output().expect("the runtime starts");
+    let output = command.stdout(Stdio::piped()).finish();
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(words), "no {words:?} in {said}");

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::{Bundle, number, rule, rules, text, under};
-use crate::common::Leaks;
+use crate::common::{Finish, Leaks};
 
 /// A container that runs under `seccomp` until somebody ends it.
 fn running(seccomp: Value) -> Bundle {
@@ -137,7 +137,7 @@ fn is_an_error(seccomp: &Value, words: &[&str]) {
     let bundle = under(seccomp.clone(), &[]);
     let mut run = bundle.command(&[], bundle.id());
     let leaks = Leaks::watch(&mut run, bundle.id());
-    let output = run.output().expect("the runtime starts");
+    let output = run.finish();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
     told("run", &text(&output.stderr));
     leaks.assert_none(&bundle, "run");

@@ -14,7 +14,7 @@ use std::os::unix::process::ExitStatusExt;
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::{self, Bundle, text};
+use super::common::{self, Bundle, Finish, text};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o26_a_call_fails_with_the_errno_of_its_rule(userns),
@@ -292,7 +292,7 @@ fn o26_flags_are_given_to_the_kernel() {
         seccomp["flags"] = flags.clone();
         assert_eq!(kcmp(&seccomp, [0, 0, 0]), errno("EPERM"), "{flags}");
         let bundle = under(seccomp, &[]);
-        let output = bundle.command(&["--debug"], bundle.id()).output().expect("the runtime starts");
+        let output = bundle.command(&["--debug"], bundle.id()).finish();
         let said = text(&output.stderr);
         assert!(said.contains(&format!("\"seccomp filter flags: {value}\"")), "{flags}: {said}");
     }

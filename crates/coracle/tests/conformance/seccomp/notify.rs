@@ -13,7 +13,7 @@ use testkit::within;
 
 use super::exec::config_of;
 use super::{Bundle, number, rule, rules, text, under};
-use crate::common::Leaks;
+use crate::common::{Finish, Leaks};
 
 /// A supervisor: the probe, outside.
 struct Supervisor {
@@ -230,7 +230,7 @@ pub(super) fn o26_a_supervisor_that_does_not_listen_is_an_error() {
         let bundle = supervised(&socket, &[]);
         let mut run = bundle.command(&[], bundle.id());
         let leaks = Leaks::watch(&mut run, bundle.id());
-        let output = run.output().expect("the runtime starts");
+        let output = run.finish();
         let said = text(&output.stderr);
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()), "{said}");
         assert!(said.contains("failed to connect with seccomp agent"), "{said}");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Bundle, kcmp, rule, rules, text, under};
-use crate::common::Leaks;
+use crate::common::{Finish, Leaks};
 
 /// A run of this fails, its error names all of `words`, and nothing is left.
 #[track_caller]
@@ -12,7 +12,7 @@ fn refused(seccomp: Value, words: &[&str]) {
     let bundle: Bundle = under(seccomp, &[]);
     let mut run = bundle.command(&[], bundle.id());
     let leaks = Leaks::watch(&mut run, bundle.id());
-    let output = run.output().expect("the runtime starts");
+    let output = run.finish();
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{shown}: {said}");
     for word in words {
