@@ -98,7 +98,7 @@ fn o21_a_wrong_device_is_an_error() {
     ] {
         bundle.must_fail(&with_devices(json!([device]), &[], &[]), words);
     }
-    if super::harbour::is_coracle() {
+    if super::common::is_coracle() {
         for (device, words) in [
             (json!({ "type": "c", "path": "dev/x", "major": 1, "minor": 3 }), "/linux/devices/0/path"),
             (json!({ "type": "c", "path": "/dev/x" }), "/linux/devices/0/major"),

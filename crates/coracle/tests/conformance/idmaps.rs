@@ -278,5 +278,5 @@ fn o10_an_ordinary_user_is_told_that_it_takes_privileges() {
     let said = super::common::text(&output.stderr);
     assert!(!output.status.success(), "{said}");
     let words = ["rootless", "belongs to another user namespace"];
-    assert!(!super::harbour::is_coracle() || words.iter().any(|words| said.contains(words)), "{said}");
+    assert!(!super::common::is_coracle() || words.iter().any(|words| said.contains(words)), "{said}");
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::Bundle;
+use super::common::{Bundle, says};
 use super::running::{each_is_refused, exec, exec_file, waiting};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
@@ -45,7 +45,7 @@ fn o16_exec_with_a_label_that_cannot_be_is_an_error() {
     let bundle = waiting(|_| {});
     for (option, word) in [("--apparmor", "apparmor"), ("--process-label", "selinux")] {
         let error = bundle.must_fail(&["exec", option, "acme", bundle.id(), "/probe"], 255);
-        assert!(error.to_lowercase().contains(word), "{option}: {error}");
+        says(&error.to_lowercase(), word);
     }
     assert_eq!(bundle.state_of(bundle.id())["status"], "running");
 }

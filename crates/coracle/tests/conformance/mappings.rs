@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o20_the_owners_of_the_root_filesystem_stay(root),
     o20_a_container_needs_no_root(userns),
     o20_exec_needs_no_root(userns),
-    o20_an_id_that_is_nobodys_refused(userns),
+    o20_an_id_that_is_nobodys_is_refused(userns),
 };
 
 /// A range of ids that we may map: as root any, else those of a file such as /etc/subuid.
@@ -124,7 +124,7 @@ fn o20_exec_needs_no_root() {
 }
 
 /// A process that is nobody in its user namespace could not be.
-fn o20_an_id_that_is_nobodys_refused() {
+fn o20_an_id_that_is_nobodys_is_refused() {
     let mut config = without_root();
     config["process"]["user"] = json!({ "uid": 0, "gid": 1000 });
     refused(&config);

@@ -196,7 +196,7 @@ fn o08_a_source_that_is_missing_is_an_error() {
     );
     let without = json!({ "destination": "/it", "type": "bind", "options": ["bind"] });
     let config = Bundle::config(&[without], &[]);
-    if super::harbour::is_coracle() {
+    if super::common::is_coracle() {
         bundle.must_fail(&config, "/mounts/1/source: is missing");
     }
 }
@@ -215,7 +215,7 @@ fn o08_a_file_system_that_the_kernel_does_not_know_is_an_error() {
     let bundle = Bundle::new();
     let mount = json!({ "destination": "/it", "type": "nosuchfs", "source": "nosuchfs" });
     bundle.must_fail(&Bundle::config(&[mount], &[]), "this kernel knows no such file system");
-    if super::harbour::is_coracle() {
+    if super::common::is_coracle() {
         let mount = json!({ "destination": "/it", "source": "it" });
         bundle.must_fail(&Bundle::config(&[mount], &[]), "/mounts/1/type: is missing");
     }

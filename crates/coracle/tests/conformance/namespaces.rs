@@ -17,11 +17,11 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o19_the_container_is_in_the_namespace_of_the_path(userns),
     o19_a_user_namespace_is_joined_without_mappings(userns),
     o19_a_namespace_of_somebody_else_than_the_joined_user_namespace_is_joined(root),
-    o19_a_path_of_another_type_refused(userns),
-    o19_a_path_that_is_no_namespace_refused(userns),
-    o19_a_relative_path_refused(userns),
+    o19_a_path_of_another_type_is_refused(userns),
+    o19_a_path_that_is_no_namespace_is_refused(userns),
+    o19_a_relative_path_is_refused(userns),
     o19_two_of_a_kind_are_refused(userns),
-    o19_an_unknown_type_refused(userns),
+    o19_an_unknown_type_is_refused(userns),
     o19_the_clocks_are_ahead_by_their_offsets(userns),
     o19_a_clock_can_be_behind(userns),
     o19_an_offset_that_is_not_given_is_none(userns),
@@ -29,9 +29,9 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o19_offsets_of_a_joined_pid_namespaces_neighbour(root),
     o19_offsets_need_a_new_time_namespace(userns),
     o19_offsets_of_a_joined_time_namespace_are_refused(userns),
-    o19_a_clock_that_has_no_offset_refused(userns),
-    o19_a_second_of_nanoseconds_refused(userns),
-    o19_a_clock_before_its_beginning_refused(userns),
+    o19_a_clock_that_has_no_offset_is_refused(userns),
+    o19_a_second_of_nanoseconds_is_refused(userns),
+    o19_a_clock_before_its_beginning_is_refused(userns),
 };
 
 /// The kinds by their names in config.json and in /proc/PID/ns.
@@ -183,7 +183,7 @@ fn o19_a_namespace_of_somebody_else_than_the_joined_user_namespace_is_joined() {
 }
 
 /// "The runtime MUST generate an error if path is not associated with a namespace of type type."
-fn o19_a_path_of_another_type_refused() {
+fn o19_a_path_of_another_type_is_refused() {
     let mut config = Bundle::config();
     remove(&mut config, "network");
     list(&mut config).push(json!({ "type": "network", "path": "/proc/self/ns/uts" }));
@@ -191,7 +191,7 @@ fn o19_a_path_of_another_type_refused() {
 }
 
 /// The same of a path that is associated with none.
-fn o19_a_path_that_is_no_namespace_refused() {
+fn o19_a_path_that_is_no_namespace_is_refused() {
     let mut config = Bundle::config();
     remove(&mut config, "ipc");
     list(&mut config).push(json!({ "type": "ipc", "path": "/proc/self/status" }));
@@ -199,7 +199,7 @@ fn o19_a_path_that_is_no_namespace_refused() {
 }
 
 /// "This value MUST be an absolute path in the runtime mount namespace."
-fn o19_a_relative_path_refused() {
+fn o19_a_relative_path_is_refused() {
     let mut config = Bundle::config();
     remove(&mut config, "network");
     list(&mut config).push(json!({ "type": "network", "path": "proc/1/ns/net" }));
@@ -218,7 +218,7 @@ fn o19_two_of_a_kind_are_refused() {
 }
 
 /// config.md, "Valid values": what is no value of the specification's is an error, and nothing is made.
-fn o19_an_unknown_type_refused() {
+fn o19_an_unknown_type_is_refused() {
     let mut config = Bundle::config();
     list(&mut config).push(json!({ "type": "place" }));
     refused(&config);
@@ -312,16 +312,16 @@ fn o19_offsets_of_a_joined_time_namespace_are_refused() {
 }
 
 /// "The name of the clock is the entry key."
-fn o19_a_clock_that_has_no_offset_refused() {
+fn o19_a_clock_that_has_no_offset_is_refused() {
     refused(&with_offsets(&json!({ "realtime": { "secs": 1 } })));
 }
 
 /// time_namespaces(7): nanoseconds are below 1,000,000,000.
-fn o19_a_second_of_nanoseconds_refused() {
+fn o19_a_second_of_nanoseconds_is_refused() {
     refused(&with_offsets(&json!({ "boottime": { "secs": 1, "nanosecs": 1_000_000_000 } })));
 }
 
 /// The same page: no clock can be negative. Only the kernel knows what time it is.
-fn o19_a_clock_before_its_beginning_refused() {
+fn o19_a_clock_before_its_beginning_is_refused() {
     refused(&with_offsets(&json!({ "monotonic": { "secs": -1_000_000_000 } })));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::common::{Bundle, Finish, Leaks, text};
+use super::common::{Bundle, Finish, Leaks, is_coracle, says, text};
 
 /// What is changed in a good config, and words of the error.
 pub(super) type Row = (fn(&mut Value), &'static str);
@@ -14,7 +14,7 @@ pub(super) fn each_is_refused(rows: &[Row]) {
         let mut config = Bundle::config();
         change(&mut config);
         let said = refused(&config);
-        assert!(said.contains(words), "{words}: {said}");
+        says(&said, words);
     }
 }
 
@@ -26,7 +26,9 @@ pub(super) fn refused(config: &Value) -> String {
     let leaks = Leaks::watch(&mut run, bundle.id());
     let output = run.finish();
     let said = text(&output.stderr);
-    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()), "{said}");
+    assert!(!output.status.success(), "it is taken: {config}");
+    assert_eq!(text(&output.stdout), "", "{said}");
+    assert!(!is_coracle() || output.status.code() == Some(1), "{}: {said}", output.status);
     assert!(!said.is_empty(), "it says why");
     leaks.assert_none(&bundle, &said);
     said

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use testkit::{Terminal, Test};
 
-use super::common::{Bundle, Finish, Leaks, text};
+use super::common::{Bundle, Finish, Leaks, is_coracle, says, text};
 use super::running::waiting;
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
@@ -170,15 +170,18 @@ fn refused(change: impl FnOnce(&mut Value), verb: &[&str], words: &str) {
     let leaks = Leaks::watch(&mut command, bundle.id());
     let output = command.stdout(Stdio::piped()).finish();
     let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains(words), "no {words:?} in {said}");
+    assert!(!output.status.success(), "it is taken");
+    assert!(!is_coracle() || output.status.code() == Some(1), "{}: {said}", output.status);
+    says(&said, words);
     leaks.assert_none(&bundle, words);
 }
 
 fn o11_a_size_that_is_none_is_refused() {
+    let there = Bundle::new();
+    let _listener = UnixListener::bind(there.path().join("console")).expect("a socket");
     refused(
         |c| c["process"]["consoleSize"] = json!({ "height": 70000, "width": 80 }),
-        &["run"],
+        &["create", "--console-socket", &there.path().join("console").display().to_string()],
         "/process/consoleSize/height",
     );
 }

@@ -13,7 +13,7 @@ use testkit::within;
 
 use super::exec::config_of;
 use super::{Bundle, number, rule, rules, text, under};
-use crate::common::{Finish, Leaks};
+use crate::common::{Finish, Leaks, says};
 
 /// A supervisor: the probe, outside.
 struct Supervisor {
@@ -261,8 +261,7 @@ pub(super) fn o26_exec_fails_where_the_supervisor_has_gone() {
     bundle.must(&["start", bundle.id()]);
     drop(supervisor);
     leave(&socket);
-    let said = bundle.must_fail(&["exec", bundle.id(), "/probe"], 255);
-    assert!(said.contains("failed to connect with seccomp agent"), "{said}");
+    says(&bundle.must_fail(&["exec", bundle.id(), "/probe"], 255), "failed to connect with seccomp agent");
     // The container goes on.
     assert_eq!(bundle.state_of(bundle.id())["status"], "running");
     bundle.must(&["delete", "--force", bundle.id()]);
