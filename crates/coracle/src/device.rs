@@ -61,6 +61,10 @@ impl Device {
         kind && (self.kind == Kind::Fifo || stat.st_rdev == makedev(self.major.into(), self.minor.into()))
     }
 
+    fn is_ptmx(&self) -> bool {
+        self.path == Path::new("/dev/ptmx") && (self.kind, self.major, self.minor) == (Kind::Character, 5, 2)
+    }
+
     fn refused(&self, call: &str) -> impl FnOnce(Errno) -> Error {
         move |errno| Error::refused(format!("device {}: {call}", self.path.display()))(errno)
     }
@@ -91,9 +95,8 @@ pub fn are_wanted(mounts: &[Mount]) -> bool {
 
 /// Makes the nodes and the default links below `root`. With `by_bind`, as in a user namespace, where nobody may make
 /// nodes, and where the kernel refuses: by mounting the host's node of the same path, on an empty file. A node that is there
-/// already and is the same is kept. `mounts` are those that the container has by
-/// then: with terminals of its own, at /dev/pts, it has their ptmx; where /dev is not ours to fill ([`are_wanted`]), there are
-/// no links, and none of `devices` may be in it.
+/// already and is the same is kept. `mounts` are those that the container has by then: where /dev is not ours to fill
+/// ([`are_wanted`]), there are no links, and none of `devices` may be in it.
 ///
 /// All is done below a descriptor of the directory, resolved inside `root`: the root filesystem's /dev may be a symlink
 /// (CVE-2026-41579).
@@ -105,11 +108,11 @@ pub fn make(root: BorrowedFd<'_>, devices: &[Device], by_bind: bool, mounts: &[M
     if are_wanted(mounts) {
         // Most devices are in /dev, and the links are: it is opened once.
         let dev = directory(root, Path::new("/dev"))?;
-        let terminals = mounts.iter().any(|mount| mount.destination == Path::new("/dev/pts"));
-        make_links(dev.as_fd(), terminals)?;
+        make_links(dev.as_fd())?;
         last = Some((Path::new("/dev"), dev));
     }
-    for device in devices {
+    // Who lists the host's ptmx gets that of its own terminals all the same, as with runc and crun.
+    for device in devices.iter().filter(|device| !device.is_ptmx()) {
         let parent = device.path.parent().unwrap_or(Path::new("/"));
         let name = device.path.file_name().ok_or_else(|| device.refused("its path")(Errno::EINVAL))?;
         let directory = match last.take() {
@@ -212,11 +215,11 @@ fn must_be(directory: BorrowedFd<'_>, name: &OsStr, device: &Device) -> Result<(
 }
 
 /// Mounts the host's node of the same path as `device` on the file `name` in `directory`, which is made where it is
-/// missing; through no symlink ([`path::make_real`]). A copy of the node's mount is taken first, and then it is looked at: what [`Device::is`] tells of the copy
+/// missing; through no symlink ([`path::make_real`]). A copy of the node's mount is taken first, and then it is looked at: what is found out of the copy
 /// holds for what is mounted.
 ///
 /// # Errors
-/// Those of the mount calls ([`not_copied`] where the host has no such node); `ENODEV` where its node is another device.
+/// Those of the mount calls; `ENOENT` where the host has no such node; `ENODEV` where its node is another device.
 pub fn bind_node(directory: BorrowedFd<'_>, name: &OsStr, device: &Device) -> Result<()> {
     let host = sys::clone_mount(AT_FDCWD, &path::c_string(&device.path)?, false)
         .map_err(|errno| not_copied(device, errno))?;
@@ -239,7 +242,7 @@ fn not_copied(device: &Device, errno: Errno) -> Error {
 
 /// The links that programs expect beside the devices (runtime-spec, config-linux.md, "Default Devices", and
 /// runtime-linux.md, "Dev symbolic links"). What is there already is left.
-fn make_links(dev: BorrowedFd<'_>, terminals: bool) -> Result<()> {
+fn make_links(dev: BorrowedFd<'_>) -> Result<()> {
     let links = [
         ("/proc/self/fd", "fd"),
         ("/proc/self/fd/0", "stdin"),
@@ -252,15 +255,15 @@ fn make_links(dev: BorrowedFd<'_>, terminals: bool) -> Result<()> {
     };
     links.iter().try_for_each(|(to, name)| link(to, name))?;
     // The container's own terminals need its own ptmx: the node of a root filesystem is that of the host.
-    if !terminals {
-        return Ok(());
-    }
     match symlinkat("pts/ptmx", dev, "ptmx") {
-        Err(Errno::EEXIST) => {
-            unlinkat(dev, "ptmx", UnlinkatFlags::NoRemoveDir)
-                .map_err(Error::refused("unlinkat /dev/ptmx"))?;
-            link("pts/ptmx", "ptmx")
-        }
+        Err(Errno::EEXIST) => match unlinkat(dev, "ptmx", UnlinkatFlags::NoRemoveDir) {
+            // A mount of the config's is on it.
+            Err(Errno::EBUSY) => Ok(()),
+            other => {
+                other.map_err(Error::refused("unlinkat /dev/ptmx"))?;
+                link("pts/ptmx", "ptmx")
+            }
+        },
         other => other.map_err(Error::refused("symlinkat /dev/ptmx -> pts/ptmx")),
     }
 }

@@ -72,6 +72,7 @@ pub fn main(mut birth: Birth<'_>) -> ! {
         folder: Folder::Here,
         umask: None,
         mask: Some(&held.before),
+        filter: plan.process.seccomp.as_ref(),
         until: Until::Silence(started.as_fd()),
     };
     if let Err(error) = run_hooks(plan, Moment::StartContainer, Status::Created, &place, explain) {
@@ -261,7 +262,8 @@ fn hooks_of_create(birth: &Birth<'_>, folder: Folder<'_>, umask: Mode) -> Result
         }
     }
     let mask = Some(&birth.held.before);
-    let place = Place { folder, umask: Some(umask), mask, until: Until::Silence(channel.as_fd()) };
+    let until = Until::Silence(channel.as_fd());
+    let place = Place { folder, umask: Some(umask), mask, filter: None, until };
     run_hooks(plan, Moment::CreateContainer, Status::Creating, &place, birth.explain)
 }
 

@@ -14,12 +14,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+/// The name of the class that everybody is in who is put into no other: its folder is the root of `resctrl`.
+pub const DEFAULT: &str = "/";
+
 /// What a config asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wish {
     /// Where `resctrl` is mounted.
     pub root: PathBuf,
-    /// The class of service, which is a folder's name; `None`: one of the container's own, with its id.
+    /// The class of service, which is a folder's name, or [`DEFAULT`]; `None`: one of the container's own, with its id.
     pub class: Option<String>,
     /// What is written to `schemata`, in this order, each by a write of its own: lines.
     pub schemata: Vec<String>,
@@ -51,7 +54,10 @@ pub fn mount_point() -> Option<PathBuf> {
 impl Group {
     /// The group that `wish` means for the container `id`. Nothing is made yet.
     pub fn locate(wish: &Wish, id: &str) -> Group {
-        let folder = wish.root.join(wish.class.as_deref().unwrap_or(id));
+        let folder = match wish.class.as_deref() {
+            Some(DEFAULT) => wish.root.clone(),
+            class => wish.root.join(class.unwrap_or(id)),
+        };
         let monitor = wish.monitor.then(|| folder.join("mon_groups").join(id));
         Group { folder, own: wish.class.is_none(), monitor }
     }
@@ -136,8 +142,10 @@ impl Group {
 
     /// What the kernel has to say about the last call, in words.
     fn last_status(&self) -> String {
-        let root = self.folder.parent().unwrap_or(Path::new("/"));
-        let said = fs::read_to_string(root.join("info/last_cmd_status")).unwrap_or_default();
+        // Of the default class, the folder is the root.
+        let mut roots = self.folder.ancestors().take(2);
+        let said = roots.find_map(|root| fs::read_to_string(root.join("info/last_cmd_status")).ok());
+        let said = said.unwrap_or_default();
         if said.is_empty() { said } else { format!(" ({})", said.trim()) }
     }
 

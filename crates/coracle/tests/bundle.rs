@@ -35,6 +35,7 @@ testkit::suite! { "bundle",
         the_process_of_an_exec_is_checked_as_that_of_a_config,
         the_schemata_of_a_share_of_the_cache_go_in_this_order,
         the_schemata_of_a_class_are_compared_by_value,
+        the_default_class_is_the_root_of_resctrl_and_stays,
     ]
 }
 
@@ -358,4 +359,29 @@ fn the_schemata_of_a_class_are_compared_by_value() {
     ] {
         assert_eq!(intel_rdt::says(text, line), wanted, "{line}");
     }
+}
+
+/// runtime-spec 1.3, config-linux.md, "IntelRdt": `/` is the default class. What the kernel does with the files is not asked here.
+fn the_default_class_is_the_root_of_resctrl_and_stays() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(root.path().join("schemata"), "L3:0=ff\n").expect("a file");
+    let wish = |schemata: &[&str]| intel_rdt::Wish {
+        root: root.path().to_owned(),
+        class: Some("/".to_owned()),
+        schemata: schemata.iter().map(|line| (*line).to_owned()).collect(),
+        monitor: false,
+    };
+    for schemata in [&[][..], &["L3:0=ff"]] {
+        let group = intel_rdt::Group::locate(&wish(schemata), "one");
+        group.make(&wish(schemata)).expect("it is there");
+        group.enter(nix::unistd::Pid::from_raw(7)).expect("tasks");
+        group.remove().expect("nothing to remove");
+    }
+    let tasks = std::fs::read_to_string(root.path().join("tasks")).expect("it was written to");
+    assert_eq!(tasks.trim(), "7");
+    assert!(!root.path().join("one").exists(), "no class is made");
+    let other = wish(&["L3:0=f"]);
+    let error = intel_rdt::Group::locate(&other, "one").make(&other).expect_err("it is everybody's");
+    assert!(error.to_string().contains("L3:0=f"), "{error}");
+    assert_eq!(std::fs::read_to_string(root.path().join("schemata")).expect("it stays"), "L3:0=ff\n");
 }

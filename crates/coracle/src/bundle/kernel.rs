@@ -27,11 +27,14 @@ pub(super) fn personality(asked: &config::Personality) -> Result<Personality> {
     }
 }
 
-/// The memory policy that a config asks for.
+/// The memory policy that a config asks for; `None` for an empty object, as runc has it.
 ///
 /// # Errors
 /// At `/linux/memoryPolicy/mode`, `/flags/N` or `/nodes`, for what set_mempolicy(2) has not, or would not take.
-pub(super) fn memory_policy(asked: &config::MemoryPolicy) -> Result<MemoryPolicy> {
+pub(super) fn memory_policy(asked: &config::MemoryPolicy) -> Result<Option<MemoryPolicy>> {
+    if asked.mode.is_empty() && asked.nodes.is_empty() && asked.flags.is_empty() {
+        return Ok(None);
+    }
     let fail = |name: &str, problem: String| Err(wrong(format!("/linux/memoryPolicy/{name}"), problem));
     let Some((name, mode)) = memory_policy::MODES.into_iter().find(|known| known.0 == asked.mode) else {
         let known = memory_policy::MODES.map(|known| known.0).join(", ");
@@ -66,7 +69,7 @@ pub(super) fn memory_policy(asked: &config::MemoryPolicy) -> Result<MemoryPolicy
         false if nodes.is_empty() && mode != libc::MPOL_PREFERRED => {
             fail("nodes", format!("is missing or empty: {name} mode requires at least 1 node"))
         }
-        _ => Ok(MemoryPolicy { mode: mode | flags, nodes }),
+        _ => Ok(Some(MemoryPolicy { mode: mode | flags, nodes })),
     }
 }
 
@@ -81,7 +84,7 @@ const NO_CLASS: [&str; 5] = [".", "..", "info", "mon_data", "mon_groups"];
 pub(super) fn intel_rdt(asked: &IntelRdt) -> Result<Option<Wish>> {
     let class = asked.clos_id.clone().filter(|class| !class.is_empty());
     let is_none = |class: &&String| NO_CLASS.contains(&class.as_str()) || class.contains(['/', '\0', '\n']);
-    if let Some(class) = class.as_ref().filter(is_none) {
+    if let Some(class) = class.as_ref().filter(|class| *class != intel_rdt::DEFAULT).filter(is_none) {
         let problem = format!("invalid intelRdt.ClosID {class:?}: it names a folder in resctrl");
         return Err(wrong("/linux/intelRdt/closID", problem));
     }

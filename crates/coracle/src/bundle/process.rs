@@ -102,7 +102,7 @@ pub fn process(
         oom_score_adj: oom_score_adj(asked.oom_score_adj, at)?,
         scheduling: scheduling::scheduling(asked, at)?,
         labels: label::labels(asked, at)?,
-        memory_policy: linux.memory_policy.as_ref().map(kernel::memory_policy).transpose()?,
+        memory_policy: linux.memory_policy.as_ref().map_or(Ok(None), kernel::memory_policy)?,
         personality: linux.personality.as_ref().map(kernel::personality).transpose()?,
         // The container's: it is in no process object.
         seccomp: None,

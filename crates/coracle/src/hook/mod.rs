@@ -29,6 +29,7 @@ use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain, Step};
+use crate::seccomp::Filter;
 use crate::signal::Held;
 
 /// When hooks run.
@@ -172,6 +173,8 @@ pub struct Place<'a> {
     pub umask: Option<Mode>,
     /// The signals that it blocks; `None`: those that we block.
     pub mask: Option<&'a SigSet>,
+    /// The container's filter of system calls; `None` outside of it, and before it is whole.
+    pub filter: Option<&'a Filter>,
     /// What ends it before its time.
     pub until: Until<'a>,
 }
@@ -184,6 +187,7 @@ impl<'a> Place<'a> {
             folder: Folder::Path(bundle),
             umask: None,
             mask: held.map(|held| &held.before),
+            filter: None,
             until: held.map_or(Until::End, Until::Signal),
         }
     }

@@ -18,6 +18,7 @@ use nix::unistd::{
 
 use super::{Folder, Hook, Place, Until};
 use crate::error::{Error, Result};
+use crate::seccomp::load;
 use crate::signal;
 use crate::sys::{self, ChildEnd, Cloned, Whose};
 
@@ -275,6 +276,9 @@ fn become_hook(
     if let Some(mask) = place.mask {
         // Only its errno counts here.
         signal::release(mask).map_err(|error| error.errno().unwrap_or(Errno::EINVAL))?;
+    }
+    if let Some(filter) = place.filter {
+        load::confine_hook(filter)?;
     }
     execve(&hook.path, &hook.args, &hook.env)
 }

@@ -65,7 +65,11 @@ fn open_source(mount: &Mount, user_namespace: bool, known: &mut idmap::Known<'_>
     if !user_namespace && !shared && !slave && mount.idmap.is_none() {
         return Ok(None);
     }
-    let copy = open(mount, source, *recursive)?;
+    let copy = match open(mount, source, *recursive) {
+        // Init finds as much.
+        Err(error) if mount.may_be_missing(&error) => return Ok(None),
+        copy => copy?,
+    };
     // The copy of a shared mount is its peer, and so is everything below. What is mounted there must not reach the host
     // where nobody asked for it, and never that of a user namespace's root.
     if user_namespace || !shared {

@@ -16,6 +16,9 @@ use crate::sys;
 /// The longest value that fsconfig(2) takes. The layers of an overlay can be longer.
 const LONGEST: usize = 255;
 
+const NOT_OURS: &str = "root of a user namespace may mount few kinds, and a proc only in its own pid namespace, a sysfs in its \
+                        own network namespace, an mqueue in its own ipc namespace: add that namespace, or bind the host's";
+
 /// Makes a file system of the kind `kind` with the options of `mount`, and puts it on its place in `root`.
 ///
 /// # Errors
@@ -29,6 +32,7 @@ pub(super) fn attach(root: BorrowedFd<'_>, mount: &Mount, kind: &CStr, source: &
     let fs = sys::fsopen(kind).map_err(|errno| {
         mount.refused(format_args!("fsopen {kind:?}"))(errno)
             .with_cure(Errno::ENODEV, "this kernel knows no such file system")
+            .with_cure(Errno::EPERM, NOT_OURS)
     })?;
     configure(fs.as_fd(), mount, source, &options(mount, kind, source, &target)?)?;
     let made = make(fs.as_fd(), mount)?;
@@ -80,7 +84,8 @@ fn configure(fs: BorrowedFd<'_>, mount: &Mount, source: &CStr, options: &[Datum]
 /// # Errors
 /// What the file system says ([`explained`]).
 fn make(fs: BorrowedFd<'_>, mount: &Mount) -> Result<OwnedFd> {
-    sys::fsconfig_create(fs).map_err(explained(fs, mount, "fsconfig create"))?;
+    sys::fsconfig_create(fs)
+        .map_err(|errno| explained(fs, mount, "fsconfig create")(errno).with_cure(Errno::EPERM, NOT_OURS))?;
     let late = if mount.is_finished_later() { libc::MOUNT_ATTR_RDONLY } else { 0 };
     sys::fsmount(fs, mount.options.of_a_new_mount().set & !late).map_err(explained(fs, mount, "fsmount"))
 }

@@ -124,6 +124,11 @@ impl Mount {
         matches!(&self.what, What::New { kind, .. } if kind.as_c_str() == of_kind)
     }
 
+    /// Whether the `error` to the opening of its source is none: mount(8), "nofail".
+    fn may_be_missing(&self, error: &Error) -> bool {
+        self.options.no_fail && error.errno() == Some(Errno::ENOENT)
+    }
+
     /// The kernel's errno to a call for this mount, for use with `map_err`.
     fn refused(&self, call: impl Display) -> impl FnOnce(Errno) -> Error {
         move |errno| Error::refused(format!("mount {}: {call}", self.destination.display()))(errno)
@@ -165,7 +170,10 @@ fn what(spec: &config::Mount, options: &Options) -> Result<What, Wrong> {
 pub fn attach(root: BorrowedFd<'_>, mount: &Mount, world: World<'_>) -> Result<()> {
     match &mount.what {
         What::New { kind, source } => filesystem::attach(root, mount, kind, source),
-        What::Bind { source, recursive } => bind::attach(root, mount, bind::open(mount, source, *recursive)?),
+        What::Bind { source, recursive } => match bind::open(mount, source, *recursive) {
+            Err(error) if mount.may_be_missing(&error) => Ok(()),
+            opened => bind::attach(root, mount, opened?),
+        },
         What::Cgroup => cgroup::attach(root, mount, world),
         What::Remount => remount::change(root, mount),
     }

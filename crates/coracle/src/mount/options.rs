@@ -46,15 +46,17 @@ const PROPAGATION: [(&str, MsFlags); 4] = [
 ];
 
 /// Options that ask for what is so anyhow: `iversion` each kind decides for itself since the mount calls on
-/// descriptors; `silent` and `loud` are about the kernel's log.
-const NOTHING: [&str; 6] = ["defaults", "", "iversion", "noiversion", "silent", "loud"];
+/// descriptors; `silent` and `loud` are about the kernel's log; the rest is for who reads fstab(5), as whatever begins with
+/// `x-` (mount(8)).
+const NOTHING: [&str; 9] =
+    ["defaults", "", "_netdev", "auto", "iversion", "noauto", "noiversion", "silent", "loud"];
 
 /// Options of every new file system, which the kernel carries out for each kind: fsconfig(2) takes them.
 const OF_EVERY_FILE_SYSTEM: [&str; 7] =
     ["async", "dirsync", "lazytime", "mand", "nolazytime", "nomand", "sync"];
 
 /// Options that say what kind of mount it is, or that are done by the runtime.
-const WORDS: [&str; 6] = ["bind", "idmap", "rbind", "remount", "ridmap", "tmpcopyup"];
+const WORDS: [&str; 7] = ["bind", "idmap", "nofail", "rbind", "remount", "ridmap", "tmpcopyup"];
 
 /// The names of all options that do not depend on the kind of file system, sorted.
 pub fn known() -> Vec<String> {
@@ -90,6 +92,8 @@ pub struct Options {
     pub idmap: Option<bool>,
     /// Whether a tmpfs begins with what is in the directory that it covers.
     pub copy_up: bool,
+    /// Whether it is no error that there is nothing at its source: then there is no such mount.
+    pub no_fail: bool,
 }
 
 impl Options {
@@ -121,9 +125,10 @@ impl Options {
                 "rbind" => self.bind = Some(true),
                 "remount" => self.remount = true,
                 "tmpcopyup" => self.copy_up = true,
+                "nofail" => self.no_fail = true,
                 "idmap" => self.idmap = Some(false),
                 "ridmap" => self.idmap = Some(true),
-                _ if NOTHING.contains(&option) => {}
+                _ if NOTHING.contains(&option) || option.starts_with("x-") || option.starts_with("X-") => {}
                 _ => self.data.push(datum(option)?),
             }
         }

@@ -76,8 +76,8 @@ pub fn tree(ranges: &[Range], default: u32, wide: bool) -> Vec<Statement> {
     program
 }
 
-/// Answers with the first of `rules` whose conditions all hold, else with `default`. `wide`: whether arguments have 64 bits,
-/// as [`condition`] takes it.
+/// Answers with the first of `rules` whose conditions all hold, else with `default`. `wide`: whether arguments have 64 bits;
+/// of those that have not, the lower half is all.
 pub fn arguments(rules: &[(Vec<Condition>, u32)], default: u32, wide: bool) -> Vec<Statement> {
     let mut program = Vec::new();
     for (conditions, answer) in rules {

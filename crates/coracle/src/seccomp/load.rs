@@ -32,7 +32,7 @@ impl Slate {
 /// the slate first, and of the listener. Nothing of this is done for a process without a filter.
 ///
 /// # Errors
-/// Those of making the slate; of [`load`]; where the listener is not taken.
+/// Those of making the slate; of seccomp(2); where the listener is not taken.
 pub fn confine(process: &Process, file: &str, to: &Channel, explain: &Explain) -> Result<Option<Slate>> {
     let Some(filter) = &process.seccomp else { return Ok(None) };
     let slate = explain.step(&explain::SLATE, || {
@@ -73,6 +73,18 @@ fn load(filter: &Filter) -> Result<Option<OwnedFd>> {
             .with_cure(Errno::EBUSY, "this process has a supervisor already: take SCMP_ACT_NOTIFY out")
             .with_cure(Errno::ENOSYS, "use a kernel with CONFIG_SECCOMP_FILTER")
     })
+}
+
+/// Puts this process, which is about to become a hook inside of the container, under the container's `filter`, as runc and crun
+/// have it: what the program must not do, a file of its root filesystem must not do before it either. Without a supervisor, which
+/// waits for the program: what it would decide on is `ENOSYS`.
+///
+/// # Errors
+/// As [`confine`].
+pub fn confine_hook(filter: &Filter) -> nix::Result<()> {
+    // The kernel takes it with a listener only.
+    let flags = filter.flags & !libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    sys::seccomp_load(&filter.program, flags).map(drop)
 }
 
 /// The sets that `process`, which is to get `asked`, has until it becomes the program. Without no_new_privs, to load a filter

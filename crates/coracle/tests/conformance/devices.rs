@@ -14,6 +14,9 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o21_every_container_has_the_default_devices(userns),
     o21_the_links_are_beside_the_devices(userns),
     o21_ptmx_is_the_containers_own(userns),
+    o21_ptmx_is_there_without_terminals_too(userns),
+    o21_ptmx_may_be_listed_as_a_device(userns),
+    o21_a_mount_on_ptmx_is_left(userns),
     o21_a_device_is_of_its_kind_anywhere(root),
     o21_a_device_has_its_mode_and_owner(root),
     o21_a_default_device_can_be_said_otherwise(root),
@@ -79,16 +82,54 @@ fn o21_the_links_are_beside_the_devices() {
 /// "/dev/ptmx: a bind-mount or symlink of the container's /dev/pts/ptmx": also where the root filesystem has a node there.
 fn o21_ptmx_is_the_containers_own() {
     let bundle = Bundle::new();
-    let pts = json!({ "destination": "/dev/pts", "type": "devpts", "source": "devpts",
-        "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"] });
     bundle.file("rootfs/dev/ptmx", "");
-    for mounts in [vec![tmpfs("/dev", &[]), pts.clone()], vec![pts]] {
+    for mounts in [vec![tmpfs("/dev", &[]), terminals()], vec![terminals()]] {
         let report = bundle.report(&mounts, &["stat", "/dev/pts/ptmx"]);
         let ptmx = &report.devices.as_ref().expect("a /dev")["ptmx"];
         let is_link = ptmx.target.as_deref().is_some_and(|to| ["pts/ptmx", "/dev/pts/ptmx"].contains(&to));
         assert!(is_link || report.mount_at("/dev/ptmx").is_some(), "{ptmx:?}");
         assert_eq!(report.did.expect("an action").files["/dev/pts/ptmx"].kind, Kind::Char);
     }
+}
+
+/// "the runtime MUST also supply" it, whatever is mounted.
+fn o21_ptmx_is_there_without_terminals_too() {
+    for mounts in [vec![tmpfs("/dev", &[])], vec![]] {
+        let devices = Bundle::new().report(&mounts, &[]).devices.expect("a /dev");
+        let ptmx = devices.get("ptmx").unwrap_or_else(|| panic!("no ptmx: {devices:?}"));
+        let target = ptmx.target.as_deref().expect("a symlink");
+        assert!(["pts/ptmx", "/dev/pts/ptmx"].contains(&target), "{target}");
+    }
+}
+
+fn terminals() -> Value {
+    json!({ "destination": "/dev/pts", "type": "devpts", "source": "devpts",
+        "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"] })
+}
+
+/// Engines list what the host has: the node of its ptmx is, inside, that of the container's terminals.
+fn o21_ptmx_may_be_listed_as_a_device() {
+    let listed = |minor: u32| {
+        let device = json!([{ "type": "c", "path": "/dev/ptmx", "major": 5, "minor": minor }]);
+        with_devices(device, &[tmpfs("/dev", &[]), terminals()], &["stat", "/dev/pts/ptmx"])
+    };
+    let report = Bundle::new().0.write(&listed(2)).report();
+    let ptmx = &report.devices.as_ref().expect("a /dev")["ptmx"];
+    let target = ptmx.target.as_deref().expect("a symlink");
+    assert!(["pts/ptmx", "/dev/pts/ptmx"].contains(&target), "{target}");
+    if super::harbour::is_coracle() {
+        // Another device is not there under this name, and must not seem to be.
+        Bundle::new().must_fail(&listed(3), "device /dev/ptmx");
+    }
+}
+
+/// "A bind-mount or symlink of the container's /dev/pts/ptmx": the config's own mount.
+fn o21_a_mount_on_ptmx_is_left() {
+    let bundle = Bundle::new();
+    let mount = json!({ "destination": "/dev/ptmx", "type": "bind", "options": ["bind"],
+        "source": bundle.path("host/file") });
+    let report = bundle.report(&[tmpfs("/dev", &[]), terminals(), mount], &[]);
+    assert!(report.mount_at("/dev/ptmx").is_some(), "{:?}", report.devices);
 }
 
 /// "type of device: c, b, u or p"; "The path MAY be anywhere in the container filesystem, notably outside of /dev."

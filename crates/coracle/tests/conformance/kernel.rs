@@ -31,6 +31,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o25_without_resctrl_a_share_of_the_cache_is_an_error(no_resctrl),
     o25_a_share_of_the_cache_that_is_none_is_refused(root, resctrl),
     o25_a_share_of_the_cache_is_the_containers(root, resctrl),
+    o25_the_default_share_of_the_cache_is_everybodys(root, resctrl),
 };
 
 /// What the program reads at `path`, with these settings.
@@ -254,6 +255,9 @@ fn o25_the_memory_policy_is_the_programs() {
     assert_eq!(policy(json!({ "mode": "MPOL_LOCAL" })).0, libc::MPOL_LOCAL);
     assert_eq!(policy(json!({ "mode": "MPOL_DEFAULT", "nodes": "" })).0, libc::MPOL_DEFAULT);
     assert_eq!(policy(json!({ "mode": "MPOL_PREFERRED_MANY", "nodes": "0" })).1, [0]);
+    // As runc has it: an empty object asks for nothing.
+    assert_eq!(policy(json!({})).0, libc::MPOL_DEFAULT);
+    assert_eq!(policy(json!({ "mode": "", "nodes": "", "flags": [] })).0, libc::MPOL_DEFAULT);
 }
 
 fn o25_the_memory_policy_of_exec_is_the_containers() {
@@ -265,7 +269,11 @@ fn o25_the_memory_policy_of_exec_is_the_containers() {
 
 fn o25_a_memory_policy_that_is_none_is_refused() {
     each_is_refused(&[
-        (|c| c["linux"]["memoryPolicy"] = json!({}), "invalid memory policy mode"),
+        (|c| c["linux"]["memoryPolicy"] = json!({ "nodes": "0-7" }), "invalid memory policy mode"),
+        (
+            |c| c["linux"]["memoryPolicy"] = json!({ "flags": ["MPOL_F_STATIC_NODES"] }),
+            "invalid memory policy mode",
+        ),
         (
             |c| c["linux"]["memoryPolicy"] = json!({ "mode": "INTERLEAVE", "nodes": "0" }),
             "invalid memory policy mode",
@@ -330,4 +338,15 @@ fn o25_a_share_of_the_cache_is_the_containers() {
     assert!(tasks.lines().any(|line| line == pid), "{tasks}");
     bundle.must(&["delete", "--force", bundle.id()]);
     assert!(!folder.exists(), "the group is left");
+}
+
+/// "closID: as a special case, value / means that the container should be assigned to the default CLOS."
+fn o25_the_default_share_of_the_cache_is_everybodys() {
+    let bundle = waiting(|c| c["linux"]["intelRdt"] = json!({ "closID": "/" }));
+    let root = std::path::Path::new("/sys/fs/resctrl");
+    let pid = bundle.state_of(bundle.id())["pid"].to_string();
+    let tasks = std::fs::read_to_string(root.join("tasks")).expect("the default group");
+    assert!(tasks.lines().any(|line| line == pid), "{tasks}");
+    assert!(!root.join(bundle.id()).exists(), "no class is made");
+    bundle.must(&["delete", "--force", bundle.id()]);
 }

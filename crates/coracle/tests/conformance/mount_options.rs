@@ -19,6 +19,8 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o09_the_last_of_contradicting_options_counts(userns),
     o09_an_option_alone_does_not_hide_another(userns),
     o09_what_nobody_knows_is_the_file_systems(userns),
+    o09_what_is_for_fstab_is_no_option_of_the_file_system(userns),
+    o09_nofail_passes_over_a_source_that_is_missing(userns),
     o09_remount_changes_what_is_mounted(userns),
     o09_remount_of_nothing_is_an_error(userns),
     o09_a_read_only_tmpfs_has_the_mounts_in_it(userns),
@@ -214,6 +216,32 @@ fn o09_what_nobody_knows_is_the_file_systems() {
     ] {
         bundle.must_fail(&Bundle::config(&[tmpfs("/it", &[option])], &[]), words);
     }
+}
+
+/// "If a custom option string is already recognized by mount(8), the runtime SHOULD follow the behavior of mount(8)": what
+/// fstab(5) is told is for nobody's file system.
+fn o09_what_is_for_fstab_is_no_option_of_the_file_system() {
+    let bundle = Bundle::new();
+    let words = ["auto", "noauto", "_netdev", "x-systemd.automount", "X-mount.mkdir", "nofail"];
+    let report = bundle.report(&[tmpfs("/it", &words)], &[]);
+    assert_options(&report, "/it", &["rw"], &["ro"], "tmpfs");
+}
+
+/// mount(8): "Do not report errors for this device if it does not exist."
+fn o09_nofail_passes_over_a_source_that_is_missing() {
+    let bundle = Bundle::new();
+    for more in [&["nofail"][..], &["nofail", "shared"]] {
+        let bind = |source: &str| bundle.bind(source, "/it", &[&["rbind"], more].concat());
+        assert!(bundle.report(&[bind("nowhere")], &[]).mount_at("/it").is_none(), "{more:?}");
+        assert!(!bundle.path("rootfs/it").exists(), "{more:?}: what has no mount needs no place");
+        assert!(
+            bundle.report(&[bind("host")], &[]).mount_at("/it").is_some(),
+            "{more:?}: what is there is mounted"
+        );
+        std::fs::remove_dir(bundle.path("rootfs/it")).expect("the place of the second");
+    }
+    let config = Bundle::config(&[bundle.bind("nowhere", "/it", &["rbind"])], &[]);
+    bundle.must_fail(&config, "nowhere");
 }
 
 /// "remount": what is mounted there already, by an entry before.
