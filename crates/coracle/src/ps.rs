@@ -12,7 +12,8 @@ use crate::state::Dir;
 /// are theirs. `options` are ps's own; none means `-ef`.
 ///
 /// # Errors
-/// [`Error::NoContainer`], [`Error::NotRunning`]; where ps(1) is missing, or its table has no column PID.
+/// [`Error::NoContainer`], [`Error::NotRunning`]; where ps(1) is missing; [`Error::Usage`] where it does not take the
+/// options, or its table has no column PID.
 pub fn ps(root: &Path, id: &str, format: Format, options: &[String]) -> Result<String> {
     let (state, status) = lifecycle::of(&Dir::find(root, id)?)?;
     if status == Status::Stopped {
@@ -27,13 +28,17 @@ pub fn ps(root: &Path, id: &str, format: Format, options: &[String]) -> Result<S
     }
     let options = if options.is_empty() { &["-ef".to_owned()] } else { options };
     let output = Command::new("ps").args(options).output().map_err(Error::io("run ps"))?;
+    let wrong = |problem: &str| Error::Usage { problem: format!("ps {}: {problem}", options.join(" ")) };
+    // One that only finds nothing fails in silence.
+    if !output.status.success() && !output.stderr.is_empty() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(wrong(&said.split_whitespace().collect::<Vec<_>>().join(" ")));
+    }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let head = text.lines().next().unwrap_or_default();
-    let column = head.split_whitespace().position(|name| name == "PID").ok_or_else(|| {
-        Error::refused(format!("find the column PID in what ps {} says", options.join(" ")))(
-            nix::errno::Errno::EINVAL,
-        )
-    })?;
+    let column = head.split_whitespace().position(|name| name == "PID");
+    let column =
+        column.ok_or_else(|| wrong("its table has no column PID: ask for it, as with -o pid,comm"))?;
     let ours = |line: &&str| {
         let pid = line.split_whitespace().nth(column).and_then(|pid| pid.parse().ok());
         pid.is_some_and(|pid: i32| pids.contains(&pid))

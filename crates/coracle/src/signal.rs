@@ -164,6 +164,13 @@ pub fn number(name: &str) -> Result<i32> {
         .map(|n| libc::SIGRTMIN() + n)
         .or_else(|| distance("RTMAX", -1).map(|n| libc::SIGRTMAX() + n))
         .filter(|n| (libc::SIGRTMIN()..=libc::SIGRTMAX()).contains(n));
+    // What signal(7) calls their synonyms.
+    let short = match short {
+        "CLD" => "CHLD",
+        "IOT" => "ABRT",
+        "POLL" => "IO",
+        other => other,
+    };
     let named = || format!("SIG{short}").parse::<Signal>().ok().map(|signal| signal as i32);
     real_time.or_else(named).ok_or_else(unknown)
 }

@@ -3,6 +3,8 @@
 mod common;
 #[path = "exec/interrupted.rs"]
 mod interrupted;
+#[path = "exec/place.rs"]
+mod place;
 #[path = "exec/wish.rs"]
 mod wish;
 
@@ -15,6 +17,7 @@ use testkit::prelude::*;
 
 use common::{Bundle, text, traced};
 use interrupted::*;
+use place::*;
 use wish::*;
 
 testkit::suite! { "exec",
@@ -41,6 +44,13 @@ testkit::suite! { "exec",
         a_line_goes_to_a_login_shell(userns),
         a_session_is_in_the_containers_control_group(root, cgroup),
         twenty_sessions_at_once(userns),
+        a_session_goes_to_a_group_below_the_containers(root, cgroup),
+        a_session_goes_to_groups_by_their_controllers(root, cgroup),
+        a_session_follows_init_where_the_containers_group_may_hold_no_process(root, cgroup),
+        a_terminal_that_nobody_would_hold_is_refused(userns),
+        a_signal_to_exec_goes_to_the_session(userns),
+        a_sessions_environment_is_the_last_that_was_said(userns),
+        a_sessions_groups_are_those_asked_for(root),
         an_interrupted_exec_says_that_the_session_is_gone(root, cgroup, strace),
         a_middle_process_that_is_killed_leaves_no_session(root, cgroup, strace),
         exec_into_a_frozen_container_can_be_interrupted(root, cgroup),

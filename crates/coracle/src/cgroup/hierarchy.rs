@@ -82,8 +82,8 @@ pub(super) fn own_groups() -> Result<String> {
     read_file(Path::new("/proc/self/cgroup"))
 }
 
-/// Our own group in the hierarchy of these controllers. The lines are `ID:CONTROLLERS:PATH`; version 2 names none.
-fn own_group<'a>(own: &'a str, controllers: &[String]) -> &'a Path {
+/// The group in the hierarchy of these controllers that `/proc/PID/cgroup` says, ours or another's. The lines are `ID:CONTROLLERS:PATH`; version 2 names none.
+pub(super) fn own_group<'a>(own: &'a str, controllers: &[String]) -> &'a Path {
     let ours = own.lines().filter_map(|line| line.split_once(':')?.1.split_once(':')).find(|(names, _)| {
         let mut names = names.split(',').filter(|name| !name.is_empty());
         let count = names.clone().count();

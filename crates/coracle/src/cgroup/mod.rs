@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::sys;
 
+mod below;
 mod cpu;
 mod cpuset;
 mod devices;

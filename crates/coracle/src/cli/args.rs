@@ -266,8 +266,8 @@ pub(super) struct Exec {
     /// Descriptors after standard error that it keeps
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub(super) preserve_fds: u32,
-    /// A control group below the container's, or CONTROLLER:PATH
-    #[arg(long, value_name = "PATH")]
+    /// Its control group, by its path below the container's
+    #[arg(long, value_name = "[CONTROLLER:]PATH")]
     pub(super) cgroup: Vec<String>,
     /// Into a paused container: it begins when that goes on
     #[arg(long)]

@@ -2,6 +2,7 @@
 
 mod args;
 mod parse;
+mod words;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -30,9 +31,10 @@ pub fn command() -> clap::Command {
 
 /// The entry point of the binary. Returns the exit code to end with.
 pub fn main() -> u8 {
-    let cli = match parse::parse() {
+    let words = words::read();
+    let cli = match parse::parse(&words) {
         Ok(cli) => cli,
-        Err(told) => return parse::tell(&told),
+        Err(told) => return parse::tell(&told, &words),
     };
     let failure = if matches!(cli.verb, Verb::Exec(_)) { NOT_EXECUTED } else { 1 };
     // First of all, for this program begins once more then.
@@ -228,11 +230,6 @@ fn detached_terminal(plan: &Plan, manner: &Manner, detached: bool) -> Result<()>
 }
 
 fn execute(wish: Exec, kept: u32, root: &Path, explain: &Explain) -> Result<u8> {
-    for (option, asked) in [("--cgroup", !wish.cgroup.is_empty())] {
-        if asked {
-            return Err(Error::Usage { problem: format!("{option}: this version does not do this") });
-        }
-    }
     let (id, command) = args::split(wish.words);
     if wish.exec.is_some() && !command.is_empty() {
         let problem = "--exec is given, and a command as well: give one of them".to_owned();
@@ -247,6 +244,7 @@ fn execute(wish: Exec, kept: u32, root: &Path, explain: &Explain) -> Result<u8> 
         pid_file: wish.pid_file,
         preserve_fds: kept,
         ignore_paused: wish.ignore_paused,
+        cgroup: wish.cgroup,
     };
     let wanted = exec::Wish {
         args: command,

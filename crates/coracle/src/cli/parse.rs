@@ -14,15 +14,15 @@ use crate::sys;
 use super::NOT_EXECUTED;
 use super::args::Cli;
 
-/// Reads the command line.
+/// Reads the command line, whose `words` begin with the program's name.
 ///
 /// # Errors
 /// clap's: also for `--help` and `--version`, which are to be printed.
-pub(super) fn parse() -> Result<Cli, clap::Error> {
-    match Cli::try_parse() {
+pub(super) fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
+    match Cli::try_parse_from(words) {
         Err(told) if matches!(told.kind(), ErrorKind::TooManyValues | ErrorKind::UnknownArgument) => {
             // Only here, so that the help does not show a value at every switch.
-            Cli::from_arg_matches(&with_values(Cli::command()).try_get_matches()?)
+            Cli::from_arg_matches(&with_values(Cli::command()).try_get_matches_from(words)?)
         }
         read => read,
     }
@@ -45,8 +45,8 @@ fn with_values(command: Command) -> Command {
 }
 
 /// Tells what clap has to say: help and the version on standard output; an error on standard error, and as one record
-/// in the log, where the words name one. Returns the exit code.
-pub(super) fn tell(told: &clap::Error) -> u8 {
+/// in the log, where the `words` name one. Returns the exit code.
+pub(super) fn tell(told: &clap::Error, words: &[OsString]) -> u8 {
     // Before the log is opened: it must not become standard error.
     let begun = sys::begin();
     // Where nobody can be told, the exit code still tells.
@@ -54,7 +54,7 @@ pub(super) fn tell(told: &clap::Error) -> u8 {
     if !told.use_stderr() {
         return 0;
     }
-    let global = Global::of(std::env::args_os().skip(1));
+    let global = Global::of(words.iter().skip(1).cloned());
     if let (Ok(()), Some(path)) = (begun, global.log)
         && let Ok(log) = Log::open(&path, global.format)
     {

@@ -15,8 +15,10 @@
 //!
 //! The state of the container is none of a session's business: whatever happens here, it stays what it is.
 
+mod inside;
 mod wish;
 
+use std::borrow::Cow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -25,7 +27,6 @@ use nix::sched::{CloneFlags, setns};
 use nix::unistd::Pid;
 
 use crate::birth::{self, Born};
-use crate::cgroup::Doors;
 use crate::channel::{self, Channel, Message};
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
@@ -34,15 +35,14 @@ use crate::keyring::Keyring;
 use crate::lifecycle::{self, Status};
 use crate::namespace::Kind;
 use crate::process::{self, Process};
-use crate::procfs::Procfs;
-use crate::program::Program;
 use crate::signal::{self, Held};
 use crate::state::{Dir, State};
-use crate::sys;
 use crate::witness::Witness;
-use crate::{console, exit, mapping, pid_file, rlimit, scheduler, seal};
+use crate::{console, exit, pid_file, scheduler};
 
 pub use wish::Wish;
+
+use inside::{Session, Way};
 
 /// How a session is to be made.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +59,9 @@ pub struct Manner {
     pub preserve_fds: u32,
     /// A paused container is no error: the process begins when it goes on.
     pub ignore_paused: bool,
+    /// The control groups below the container's that it is to be in ([`crate::cgroup::Cgroup::below`]); none: as
+    /// [`crate::cgroup::Cgroup::of_session`] has it.
+    pub cgroup: Vec<String>,
 }
 
 /// The verb: runs what `wish` says in the running container `id` below `root`. Returns the exit code to end with: that
@@ -71,6 +74,7 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
     let dir = Dir::find(root, id)?;
     let state = running(&dir, id, manner)?;
     let process = wish.process(&dir, explain)?;
+    check_terminal(&process, manner)?;
     process::warn_of_capabilities(&process, state.namespaces.contains(&Kind::User), explain)?;
     let held = signal::hold()?;
     let (ours, theirs) = channel::pair()?;
@@ -88,6 +92,24 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
         .and_then(|()| tell(&born, manner))
         .map_err(|error| take_back(&born, error, explain))?;
     if manner.detach { Ok(0) } else { exit::of_child(born.pidfd.as_fd(), talk.terminal, &held, explain) }
+}
+
+/// A terminal must have somebody at its other end.
+///
+/// # Errors
+/// [`Error::Usage`].
+fn check_terminal(process: &Process, manner: &Manner) -> Result<()> {
+    let problem = match (process.terminal.is_some(), manner.detach, &manner.console_socket) {
+        (true, true, None) => {
+            "--detach, with a terminal: nobody would hold its other end: give --console-socket, or no terminal"
+        }
+        (false, _, Some(_)) => "--console-socket is given, but no terminal is asked for: add --tty",
+        (true, false, Some(_)) => {
+            "--console-socket is given, but exec stays at the terminal itself: add --detach"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::Usage { problem: problem.to_owned() })
 }
 
 /// Does for the session what only we can do from outside.
@@ -156,7 +178,11 @@ fn give_birth(
     explain: &Explain,
 ) -> Result<Born> {
     let init = lifecycle::pidfd(state)?.ok_or_else(|| Error::NotRunning { id: state.id.clone() })?;
-    let (birthplace, doors) = (state.cgroup.birthplace()?, state.cgroup.doors()?);
+    let cgroup = match &manner.cgroup[..] {
+        [] => state.cgroup.of_session(state.init())?,
+        wishes => Cow::Owned(state.cgroup.below(wishes)?),
+    };
+    let (birthplace, doors) = (cgroup.birthplace()?, cgroup.doors()?);
     let told = explain.told_by_init();
     let root = state.namespaces.contains(&Kind::User);
     let keyring = state.keyring.then(|| Keyring::of(&state.id));
@@ -237,97 +263,5 @@ impl Talk<'_> {
             }
         }
         self.next()
-    }
-}
-
-/// The way into a container, for the middle process.
-struct Way<'a> {
-    init: OwnedFd,
-    doors: Doors,
-    state: &'a State,
-    process: &'a Process,
-    manner: &'a Manner,
-    held: &'a Held,
-    explain: &'a Explain,
-}
-
-impl Way<'_> {
-    /// Into the control group, then into all namespaces at once. From here on nobody outside the container can be
-    /// reached through us, and nobody inside it can look into us.
-    fn go(self, channel: &Channel) -> Result<()> {
-        self.explain.goes_on_as("middle");
-        // It is handed down, and only its owner may write it: so before the process hides.
-        if let Some(value) = self.process.oom_score_adj {
-            self.explain.step(&explain::OOM_SCORE, || rlimit::oom_score_adj(Pid::this(), value))?;
-        }
-        self.explain.step(&explain::HIDE, seal::hide)?;
-        if !self.doors.is_empty() {
-            self.explain.step(&explain::JOIN_CGROUP, || self.doors.enter())?;
-        }
-        self.doors.leave_open();
-        // No descriptor of the host gets in.
-        close_all_but(&[channel.as_fd(), self.held.as_fd(), self.init.as_fd()], self.manner, self.explain)?;
-        self.explain.step(&explain::ENTER, || join(self.init.as_fd(), &self.state.namespaces))
-    }
-}
-
-fn close_all_but(keep: &[BorrowedFd<'_>], manner: &Manner, explain: &Explain) -> Result<()> {
-    let keep: Vec<_> = keep.iter().copied().chain(explain.descriptors()).collect();
-    sys::close_all_but(&keep, manner.preserve_fds).map_err(Error::refused("close_range"))
-}
-
-/// What the new process is born with.
-struct Session<'a> {
-    /// Whether it is in a user namespace, and so to be its root at first.
-    root: bool,
-    /// The container's session keyring.
-    keyring: Option<Keyring>,
-    process: &'a Process,
-    manner: &'a Manner,
-    held: &'a Held,
-    channel: Channel,
-    explain: &'a Explain,
-}
-
-impl Session<'_> {
-    /// Becomes the program in the container, or ends.
-    fn live(self) -> ! {
-        self.explain.goes_on_as("session");
-        let failed = match self.begin() {
-            Ok(program) => {
-                let mask = &self.held.before;
-                process::become_program(self.process, &program, mask, &self.channel, self.explain)
-            }
-            Err(error) => error,
-        };
-        // Where nobody listens any more, there is nobody to tell.
-        let _ = self.channel.send(&Message::Failed(failed.into()));
-        sys::exit_now(1)
-    }
-
-    /// What is left to do inside. Returns the program.
-    fn begin(&self) -> Result<Program> {
-        close_all_but(&[self.channel.as_fd(), self.held.as_fd()], self.manner, self.explain)?;
-        if self.channel.receive()? != Some(Message::Go) {
-            sys::exit_now(1);
-        }
-        if self.root {
-            self.explain.step(&explain::BECOME_ROOT, || mapping::become_root(&self.process.user))?;
-        }
-        // The same tail as init's.
-        let labels = &self.process.labels;
-        let procfs =
-            if labels.are_empty() { None } else { Some(self.explain.step(&explain::PROCFS, Procfs::open)?) };
-        if let Some(keyring) = &self.keyring {
-            let label = labels.selinux.as_deref().zip(procfs.as_ref());
-            self.explain.step(&explain::KEYRING, || keyring.join(self.root, label))?;
-        }
-        process::give_terminal(self.process, None, &self.channel, self.explain)?;
-        process::set_labels(self.process, procfs.as_ref(), self.explain)?;
-        // Before a working directory could lead through it.
-        drop(procfs);
-        let program = process::assume(self.process, self.explain)?;
-        self.channel.send(&Message::Ready)?;
-        Ok(program)
     }
 }

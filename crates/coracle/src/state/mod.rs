@@ -119,8 +119,12 @@ impl Dir {
         let path = root.join(id);
         match private.create(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                private.recursive(true).create(root).map_err(failed(format!("mkdir {}", root.display())))?;
+                // In $XDG_RUNTIME_DIR the sticky bit keeps old files from being cleared away (basedir-spec).
+                let mode = if mapping::is_root() { 0o700 } else { 0o1700 };
+                let made = private.mode(mode).recursive(true).create(root);
+                made.map_err(failed(format!("mkdir {}", root.display())))?;
                 private
+                    .mode(0o700)
                     .recursive(false)
                     .create(&path)
                     .map_err(failed(format!("mkdir {}", path.display())))?;
