@@ -25,10 +25,12 @@ use std::time::Duration;
 
 use nix::sys::signal::SigSet;
 use nix::sys::stat::Mode;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::channel::Channel;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain, Step};
+use crate::seccomp::Filter;
 use crate::signal::Held;
 
 /// When hooks run.
@@ -174,6 +176,8 @@ pub struct Place<'a> {
     pub mask: Option<&'a SigSet>,
     /// What ends it before its time.
     pub until: Until<'a>,
+    /// The filter that it is put under, and who takes the filter's listener to its supervisor.
+    pub filter: Option<(&'a Filter, &'a Channel)>,
 }
 
 impl<'a> Place<'a> {
@@ -185,6 +189,7 @@ impl<'a> Place<'a> {
             umask: None,
             mask: held.map(|held| &held.before),
             until: held.map_or(Until::End, Until::Signal),
+            filter: None,
         }
     }
 }
@@ -220,6 +225,18 @@ pub fn told(
     status: impl Display,
     pid: Option<i32>,
 ) -> Vec<u8> {
+    state(id, bundle, annotations, status, pid).to_string().into_bytes()
+}
+
+/// The state of a container as the specification has it (runtime-spec, runtime.md, "State"): what hooks and supervisors are
+/// told, and the beginning of what `state` says.
+pub fn state(
+    id: &str,
+    bundle: &Path,
+    annotations: &BTreeMap<String, String>,
+    status: impl Display,
+    pid: Option<i32>,
+) -> Value {
     let mut state = json!({
         "ociVersion": crate::OCI_VERSION,
         "id": id,
@@ -232,5 +249,5 @@ pub fn told(
     if !annotations.is_empty() {
         state["annotations"] = json!(annotations);
     }
-    state.to_string().into_bytes()
+    state
 }

@@ -43,19 +43,23 @@ pub fn confine(process: &Process, file: &str, to: &Channel, explain: &Explain) -
     // Told before: afterwards nobody knows whether we may.
     explain.last_step(&explain::SECCOMP);
     explain.last_step(&explain::EXECVE);
-    let result = load(filter).and_then(|listener| match listener {
-        Some(listener) => {
-            let told = to.send_with(&Message::Listener, Some(listener.as_fd()));
-            // Whether we may close it is up to the supervisor; execve does.
-            sys::leave_open([listener]);
-            told.and_then(|()| to.wait_for_go())
-        }
-        None => Ok(()),
-    });
+    let result = enter(filter, to);
     if let Err(error) = &result {
         slate.leave(error.errno().unwrap_or(Errno::EIO));
     }
     result.map(|()| Some(slate)).map_err(|error| error.at(explain::SECCOMP.name))
+}
+
+/// Puts this process under `filter`. Where that has a supervisor, who waits at `to` takes the listener to it first.
+///
+/// # Errors
+/// Those of [`load`]; where the listener is not taken.
+pub fn enter(filter: &Filter, to: &Channel) -> Result<()> {
+    let Some(listener) = load(filter)? else { return Ok(()) };
+    let told = to.send_with(&Message::Listener, Some(listener.as_fd()));
+    // Whether we may close it is up to the supervisor; execve does.
+    sys::leave_open([listener]);
+    told.and_then(|()| to.wait_for_go())
 }
 
 /// Loads `filter` for this process, for good: seccomp(2) with its program and its flags; where it has a listener, with

@@ -6,6 +6,7 @@ mod notify;
 mod wrong;
 
 use exec::*;
+pub(crate) use notify::Supervisor;
 use notify::*;
 use wrong::*;
 
