@@ -66,7 +66,10 @@ pub fn clear(dir: &Dir, state: &State, held: Option<&Held>, explain: &Explain) -
     // They are in the directory.
     let hooks = if state.hooks { bundle::hooks_of(dir, explain) } else { Ok(Hooks::default()) };
     if !state.cgroup.folders.is_empty() && !state.cgroup.shared {
-        explain.step(&explain::REMOVE_CGROUP, || state.cgroup.remove(!state.is_whole()))?;
+        // Nobody was born into it for certain whose number was not noted: one that was ends by itself, without a word from the
+        // runtime. And the group may be another container's of the same id, below another root, that was there already.
+        let kill = state.pid != 0 && !state.is_whole();
+        explain.step(&explain::REMOVE_CGROUP, || state.cgroup.remove(kill))?;
     }
     if let Some(group) = &state.intel_rdt {
         explain.step(&explain::REMOVE_RDT, || group.remove())?;

@@ -369,17 +369,27 @@ impl Explain {
     /// Says what somebody should know who asked for something else: to the log and the narration, and to standard error
     /// where a person looks on. Engines take every word there for a failure.
     pub fn warn(&self, words: &str) {
+        self.warn_in_log(words);
+        if self.out.is_none() && std::io::stderr().is_terminal() {
+            eprint!("{}", self.warning(words));
+        }
+    }
+
+    /// As [`Explain::warn`], of what is so common that nobody wants to read it who did not ask: it is no word for a person
+    /// at a terminal.
+    pub fn warn_in_log(&self, words: &str) {
         if let Some(log) = &self.log {
             log.say("warning", words);
         }
-        let text = match self.form {
+        if let Some(mut out) = self.out.as_ref() {
+            let _ = out.write_all(self.warning(words).as_bytes());
+        }
+    }
+
+    fn warning(&self, words: &str) -> String {
+        match self.form {
             Form::Story => format!("coracle: warning: {words}\n"),
             Form::Lines { .. } => log::line("WARN", self.role(), words),
-        };
-        match self.out.as_ref() {
-            Some(mut out) => drop(out.write_all(text.as_bytes())),
-            None if std::io::stderr().is_terminal() => eprint!("{text}"),
-            None => {}
         }
     }
 

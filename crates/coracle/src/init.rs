@@ -72,8 +72,11 @@ pub fn main(mut birth: Birth<'_>) -> ! {
         folder: Folder::Here,
         umask: None,
         mask: Some(&held.before),
-        filter: plan.process.seccomp.as_ref(),
         until: Until::Silence(started.as_fd()),
+        // They are programs of the container's, as its own one is: without the filter they would be the way around it. The
+        // specification is silent, runc and crun have it so. Each is put under it by itself, and not we with them: what it
+        // takes to run a hook need not be allowed.
+        filter: plan.process.seccomp.as_ref().map(|filter| (filter, &started)),
     };
     if let Err(error) = run_hooks(plan, Moment::StartContainer, Status::Created, &place, explain) {
         give_up(&started, error);
@@ -262,8 +265,8 @@ fn hooks_of_create(birth: &Birth<'_>, folder: Folder<'_>, umask: Mode) -> Result
         }
     }
     let mask = Some(&birth.held.before);
-    let until = Until::Silence(channel.as_fd());
-    let place = Place { folder, umask: Some(umask), mask, filter: None, until };
+    let place =
+        Place { folder, umask: Some(umask), mask, until: Until::Silence(channel.as_fd()), filter: None };
     run_hooks(plan, Moment::CreateContainer, Status::Creating, &place, birth.explain)
 }
 

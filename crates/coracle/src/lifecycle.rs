@@ -60,16 +60,14 @@ pub fn of(dir: &Dir) -> Result<(State, Status)> {
 }
 
 /// The state of a container as its init shows it: `Stopped` where there is no such process any more, or another one
-/// with its number (which `start_time` tells), or where it only waits to be buried. Else `Paused` where its control group
+/// with its number (which `start_time` tells: [`procfs::stat_of`]), or where it only waits to be buried. Else `Paused` where its control group
 /// is frozen. Else `Created` where it has not become the program yet: it has never called execve(2). Else `Running`.
 ///
 /// # Errors
 /// Where there is no /proc to ask.
 pub fn status(state: &State) -> Result<Status> {
-    let Some(init) = procfs::stat(state.init())? else { return Ok(Status::Stopped) };
-    if init.ended || init.start_time != state.start_time {
-        return Ok(Status::Stopped);
-    }
+    let init = procfs::stat_of(state.init(), state.start_time)?;
+    let Some(init) = init.filter(|init| !init.ended) else { return Ok(Status::Stopped) };
     if state.cgroup.is_frozen()? {
         return Ok(Status::Paused);
     }
@@ -83,7 +81,8 @@ pub fn status(state: &State) -> Result<Status> {
 /// # Errors
 /// Where there is no /proc to ask.
 pub fn has_begun(state: &State) -> Result<bool> {
-    Ok(state.reaper || procfs::stat(state.init())?.is_some_and(|init| !init.never_executed))
+    let init = procfs::stat_of(state.init(), state.start_time)?;
+    Ok(state.reaper || init.is_some_and(|init| !init.never_executed))
 }
 
 /// A descriptor of the container's init; `None` where it has ended, or was never born (its number is 0). From here on no other
@@ -91,18 +90,19 @@ pub fn has_begun(state: &State) -> Result<bool> {
 /// born when init was ([`procfs::stat`]) and had not ended.
 ///
 /// # Errors
-/// Those of pidfd_open(2).
+/// Those of pidfd_open(2), and of [`procfs::require`].
 pub fn pidfd(state: &State) -> Result<Option<OwnedFd>> {
     if state.pid == 0 {
         return Ok(None);
     }
+    // Else it would be two processes that have the number: one here, and the one that /proc knows.
+    procfs::require()?;
     let fd = match sys::pidfd_open(state.init()) {
         Ok(fd) => fd,
         Err(Errno::ESRCH | Errno::EINVAL) => return Ok(None),
         Err(errno) => return Err(Error::refused(format!("pidfd_open {}", state.pid))(errno)),
     };
     // Asked after the opening: what is open now is what had that start time.
-    let same =
-        procfs::stat(state.init())?.is_some_and(|init| init.start_time == state.start_time && !init.ended);
+    let same = procfs::stat_of(state.init(), state.start_time)?.is_some_and(|init| !init.ended);
     Ok(same.then_some(fd))
 }

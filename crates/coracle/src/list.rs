@@ -64,22 +64,11 @@ pub fn list(root: &Path, format: Format, ids_only: bool, explain: &Explain) -> R
 /// # Errors
 /// As [`Dir::owner`].
 fn object(dir: &Dir, state: &State, status: Status) -> Result<Value> {
-    let mut object = json!({
-        "ociVersion": crate::OCI_VERSION,
-        "id": state.id,
-        "pid": state.pid,
-        "status": status,
-        "bundle": state.bundle,
-        "rootfs": state.rootfs,
-        "created": state.created,
-        "owner": crate::user::name(dir.owner()?),
-    });
-    if status == Status::Stopped {
-        object["pid"] = json!(0);
-    }
-    if !state.annotations.is_empty() {
-        object["annotations"] = json!(state.annotations);
-    }
+    let pid = if status == Status::Stopped { 0 } else { state.pid };
+    let mut object = state.of_specification(status, Some(pid));
+    object["rootfs"] = json!(state.rootfs);
+    object["created"] = json!(state.created);
+    object["owner"] = json!(crate::user::name(dir.owner()?));
     Ok(object)
 }
 

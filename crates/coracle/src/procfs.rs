@@ -39,10 +39,44 @@ pub fn read_small(path: impl AsRef<Path>) -> std::io::Result<String> {
 
 const PF_FORKNOEXEC: u64 = 0x40;
 
+/// Makes sure that /proc is there, and that of our own PID namespace: in another one's, a number is somebody else, or nobody.
+///
+/// # Errors
+/// With what to do.
+pub fn require() -> Result<()> {
+    // It names whoever asks, as that /proc counts; one that does not see us leads nowhere.
+    let ours = std::fs::read_link("/proc/self").ok();
+    if ours.as_deref() == Some(Path::new(&std::process::id().to_string())) {
+        return Ok(());
+    }
+    // The errno must be none that engines read as "it has ended".
+    let what = if ours.is_some() || Path::new("/proc/version").exists() {
+        "/proc is that of another PID namespace"
+    } else {
+        "/proc is not mounted here"
+    };
+    let call = format!("tell whether a container's first process lives: {what}");
+    Err(Error::refused(call)(Errno::ENODEV)
+        .with_cure(Errno::ENODEV, "mount it, as root: mount -t proc proc /proc"))
+}
+
+/// The line of the process `pid` that was born at `start_time`; `None` where it is gone. Nobody else of its number is meant, and
+/// that it is gone is said only by a /proc that could know: else a container that runs would be taken for a stopped one.
+///
+/// # Errors
+/// As [`stat`].
+pub fn stat_of(pid: Pid, start_time: u64) -> Result<Option<Stat>> {
+    match stat(pid)? {
+        Some(found) if found.start_time == start_time => Ok(Some(found)),
+        Some(_) => require().map(|()| None),
+        None => Ok(None),
+    }
+}
+
 /// The line of the process `pid`; `None` where there is no such process.
 ///
 /// # Errors
-/// Where /proc is not there, or says something that we do not understand.
+/// Where /proc is not there, or that of another PID namespace, or says something that we do not understand.
 pub fn stat(pid: Pid) -> Result<Option<Stat>> {
     let path = format!("/proc/{pid}/stat");
     let line = match read_small(&path) {
@@ -50,9 +84,8 @@ pub fn stat(pid: Pid) -> Result<Option<Stat>> {
         Err(error) => {
             return match error.raw_os_error().map(Errno::from_raw) {
                 // Without /proc nobody can tell, and that is not the same as "it has ended".
-                Some(Errno::ENOENT | Errno::ESRCH) if Path::new("/proc/self/stat").exists() => Ok(None),
-                _ => Err(Error::io(format!("read {path}"))(error)
-                    .with_cure(Errno::ENOENT, "mount /proc: mount -t proc proc /proc")),
+                Some(Errno::ENOENT | Errno::ESRCH) => require().map(|()| None),
+                _ => Err(Error::io(format!("read {path}"))(error)),
             };
         }
     };

@@ -19,7 +19,7 @@ use nix::sys::statfs::{Statfs, TMPFS_MAGIC, fstatfs, statfs};
 use nix::sys::statvfs::FsFlags;
 
 use crate::error::{Error, Result};
-use crate::sys;
+use crate::{procfs, sys};
 
 const SELF: &str = "/proc/self/exe";
 
@@ -30,7 +30,11 @@ const SELF: &str = "/proc/self/exe";
 /// # Errors
 /// Where no copy can be made, or /proc is not there: then no container is made.
 pub fn seal(tell: impl FnOnce()) -> Result<()> {
-    let place = statfs(SELF).map_err(Error::refused("statfs /proc/self/exe"))?;
+    let place = statfs(SELF).or_else(|errno| {
+        // Most likely it is /proc.
+        procfs::require()?;
+        Err(Error::refused("statfs /proc/self/exe")(errno))
+    })?;
     if is_read_only(place) || (place.filesystem_type() == TMPFS_MAGIC && is_sealed(open()?.as_fd())) {
         return Ok(());
     }

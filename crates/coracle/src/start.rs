@@ -25,7 +25,16 @@ pub fn start(root: &Path, id: &str, explain: &Explain) -> Result<()> {
         (state, Status::Created) => {
             explain.step(&explain::START, || go_on(&locked, &state, explain, Channel::receive_with))
         }
-        (_, status) => Err(Error::status("start", id, status, "only a created container can be started")),
+        (state, status) => {
+            // Paused before its start, it is a created one all the same.
+            let cure = match status {
+                Status::Paused if !lifecycle::has_begun(&state)? => {
+                    "it was paused before its start: resume it first with: coracle resume ID"
+                }
+                _ => "only a created container can be started",
+            };
+            Err(Error::status("start", id, status, cure))
+        }
     }
 }
 
@@ -118,6 +127,6 @@ pub fn executed(word: Option<Message>) -> Result<()> {
 /// Whether init never became the program: something killed it between its last word and execve(2). That takes the flag away
 /// before it closes anything, while a process that dies closes its descriptors before it can be seen to be dead.
 fn died_on_the_way(state: &State) -> Result<bool> {
-    let init = procfs::stat(state.init())?;
-    Ok(!state.reaper && init.is_some_and(|init| init.start_time == state.start_time && init.never_executed))
+    let init = procfs::stat_of(state.init(), state.start_time)?;
+    Ok(!state.reaper && init.is_some_and(|init| init.never_executed))
 }

@@ -22,7 +22,9 @@ pub struct Identity {
     pub gid: u32,
     /// Supplementary group ids, inside.
     pub groups: Vec<u32>,
-    /// The umask; `None` leaves it 0o022.
+    /// The umask; `None`: 0o022, as runc and crun have it. The specification would have the caller's not be changed, but
+    /// as a mere "should" in small letters; and engines count on this, some of which call with a umask of 0, by which all that
+    /// a container makes could be written by anybody.
     pub umask: Option<u32>,
 }
 

@@ -7,7 +7,6 @@ use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
-use serde_json::{Value, json};
 
 use crate::channel::{Channel, Message};
 use crate::error::{Error, Failure, Result};
@@ -55,7 +54,7 @@ impl<'a> Witness<'a> {
             }
             Some((Message::Listener, Some(descriptor))) => {
                 let listener = self.listener.as_ref().ok_or(Error::InitDied)?;
-                let state = of_specification(self.state, self.status);
+                let state = self.state.of_specification(self.status, Some(self.state.pid));
                 notify::send(listener, self.pid.as_raw(), &state, descriptor.as_fd())?;
                 channel.send(&Message::Go)?;
                 Ok(None)
@@ -88,16 +87,4 @@ impl<'a> Witness<'a> {
         }
         Ok(())
     }
-}
-
-/// The container's state as the specification has it (runtime.md, "State").
-fn of_specification(state: &State, status: Status) -> Value {
-    json!({
-        "ociVersion": crate::OCI_VERSION,
-        "id": state.id,
-        "status": status,
-        "pid": state.pid,
-        "bundle": state.bundle,
-        "annotations": state.annotations,
-    })
 }

@@ -37,6 +37,7 @@ testkit::suite! { "lifecycle",
         every_process_stands_still_while_paused(root, cgroup),
         a_created_container_can_be_paused_and_goes_on(root, cgroup),
         a_deleted_container_takes_no_other_with_it(root, cgroup),
+        what_a_killed_create_had_only_noted_harms_no_other_of_its_name(root, cgroup),
         a_run_that_was_deleted_leaves_the_next_of_its_name_alone(userns),
         ps_knows_the_processes(root, cgroup),
         kill_all_reaches_every_process(root, cgroup),
@@ -432,6 +433,30 @@ fn a_created_container_can_be_paused_and_goes_on() {
     bundle.must(&["resume", bundle.id()]);
     assert_eq!(bundle.state_of(bundle.id())["status"], "created");
     bundle.must(&["start", bundle.id()]);
+}
+
+/// A control group is noted before it is made; and without a PID namespace, what is in it is killed at the end. It may be
+/// that of another container, below another root.
+fn what_a_killed_create_had_only_noted_harms_no_other_of_its_name() {
+    let (bundle, mut config) = (Bundle::new(), Bundle::config());
+    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
+    config["linux"]["namespaces"].as_array_mut().expect("a list").retain(|one| one["type"] != "pid");
+    config["mounts"] = json!([]);
+    bundle.write(&config).create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    bundle.ready();
+    let noted =
+        std::fs::read_to_string(bundle.state().join(bundle.id()).join("state.json")).expect("a state");
+    let mut noted: Value = serde_json::from_str(&noted).expect("JSON");
+    noted["pid"] = json!(0);
+    let other = Bundle::new();
+    let folder = other.state().join(bundle.id());
+    std::fs::create_dir_all(&folder).expect("a directory");
+    std::fs::write(folder.join("creating.json"), noted.to_string()).expect("a file");
+    other.must(&["delete", "--force", bundle.id()]);
+    assert!(other.left().is_empty());
+    assert_eq!(bundle.state_of(bundle.id())["status"], "running", "the other one was killed");
+    bundle.must(&["delete", "--force", bundle.id()]);
 }
 
 /// Two containers may have one control group, one after the other.

@@ -213,7 +213,9 @@ pub fn sets(asked: &Capabilities, at: &str, explain: &Explain) -> Result<Sets> {
     // capabilities(7): a capability can be ambient only while it is permitted and inheritable.
     let possible = sets.ambient & sets.permitted & sets.inheritable;
     if sets.ambient != possible {
-        explain.warn(&format!("{pointer}/ambient: what is not permitted and inheritable as well is ignored"));
+        let words = format!("{pointer}/ambient: what is not permitted and inheritable as well is ignored");
+        // To be logged, as what cannot be granted must be; but "runc spec" writes such a list into every config.
+        explain.warn_in_log(&words);
         sets.ambient = possible;
     }
     Ok(sets)

@@ -34,6 +34,8 @@ pub struct Proxy {
     keys: Flow,
     /// From the container on the way to our standard output.
     output: Flow,
+    /// Our input has ended, and the program was told while it read lines; where it reads keys, it is to be told again.
+    ended_unheard: bool,
     /// Nobody reads our standard output any more: what comes is thrown away, for the program must not wait.
     unheard: bool,
     /// Puts our terminal back when it is dropped.
@@ -96,7 +98,9 @@ impl Proxy {
         fcntl(&master, FcntlArg::F_SETFL(flags)).map_err(Error::refused("fcntl F_SETFL"))?;
         let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
         let (keys, output) = (Flow::default(), Flow::default());
-        let proxy = Proxy { master, stdin, stdout, keys, output, unheard: false, raw: Raw::enter()? };
+        let (ended_unheard, unheard) = (false, false);
+        let raw = Raw::enter()?;
+        let proxy = Proxy { master, stdin, stdout, keys, output, ended_unheard, unheard, raw };
         proxy.resize();
         Ok(proxy)
     }
@@ -135,7 +139,9 @@ impl Proxy {
         if !self.keys.waiting.is_empty() && !self.keys.empty(&self.master) {
             self.keys.ended = true;
         }
-        self.listen()?;
+        if self.listen()? > 0 && self.ended_unheard && !self.makes_lines() {
+            self.end_input();
+        }
         if has_news(self.stdout.as_fd(), PollFlags::POLLOUT, PollTimeout::ZERO)? {
             self.speak();
         }
@@ -164,15 +170,18 @@ impl Proxy {
         }
     }
 
-    /// Our input has ended, which a program on a terminal learns by a key, ^D: where its terminal makes lines, it gets
-    /// one, and so a shell at the end of a pipe ends as it would without a terminal. Elsewhere it would be a key like any
-    /// other.
+    /// Our input has ended, which a program on a terminal learns by a key, ^D: so a shell at the end of a pipe ends as it would
+    /// without a terminal. Where its terminal makes lines, the kernel makes an end of the key. A shell that edits its lines
+    /// itself reads keys, and what the kernel made of this one before is none any more: it gets it once more then.
     fn end_input(&mut self) {
-        if let Ok(mode) = tcgetattr(&self.master)
-            && mode.local_flags.contains(LocalFlags::ICANON)
-        {
+        if let Ok(mode) = tcgetattr(&self.master) {
             self.keys.waiting.push(mode.control_chars[SpecialCharacterIndices::VEOF as usize]);
+            self.ended_unheard = mode.local_flags.contains(LocalFlags::ICANON);
         }
+    }
+
+    fn makes_lines(&self) -> bool {
+        tcgetattr(&self.master).is_ok_and(|mode| mode.local_flags.contains(LocalFlags::ICANON))
     }
 
     /// Reads what the container says. Returns how much that was.
@@ -187,6 +196,7 @@ impl Proxy {
         if self.output.ended {
             // Nobody in there has the terminal any more. Our own may have its keys back: ^C is a signal again.
             self.keys = Flow { waiting: Vec::new(), ended: true };
+            self.ended_unheard = false;
             self.raw = None;
         }
         Ok(count)

@@ -25,8 +25,9 @@ use std::time::Duration;
 
 use nix::sys::signal::SigSet;
 use nix::sys::stat::Mode;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::channel::Channel;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain, Step};
 use crate::seccomp::Filter;
@@ -173,10 +174,10 @@ pub struct Place<'a> {
     pub umask: Option<Mode>,
     /// The signals that it blocks; `None`: those that we block.
     pub mask: Option<&'a SigSet>,
-    /// The container's filter of system calls; `None` outside of it, and before it is whole.
-    pub filter: Option<&'a Filter>,
     /// What ends it before its time.
     pub until: Until<'a>,
+    /// The filter that it is put under, and who takes the filter's listener to its supervisor.
+    pub filter: Option<(&'a Filter, &'a Channel)>,
 }
 
 impl<'a> Place<'a> {
@@ -187,8 +188,8 @@ impl<'a> Place<'a> {
             folder: Folder::Path(bundle),
             umask: None,
             mask: held.map(|held| &held.before),
-            filter: None,
             until: held.map_or(Until::End, Until::Signal),
+            filter: None,
         }
     }
 }
@@ -224,6 +225,18 @@ pub fn told(
     status: impl Display,
     pid: Option<i32>,
 ) -> Vec<u8> {
+    state(id, bundle, annotations, status, pid).to_string().into_bytes()
+}
+
+/// The state of a container as the specification has it (runtime-spec, runtime.md, "State"): what hooks and supervisors are
+/// told, and the beginning of what `state` says.
+pub fn state(
+    id: &str,
+    bundle: &Path,
+    annotations: &BTreeMap<String, String>,
+    status: impl Display,
+    pid: Option<i32>,
+) -> Value {
     let mut state = json!({
         "ociVersion": crate::OCI_VERSION,
         "id": id,
@@ -236,5 +249,5 @@ pub fn told(
     if !annotations.is_empty() {
         state["annotations"] = json!(annotations);
     }
-    state.to_string().into_bytes()
+    state
 }

@@ -270,15 +270,17 @@ fn become_hook(
     if let Some(mask) = place.umask {
         umask(mask);
     }
-    let keep: [BorrowedFd<'_>; 1] = [tell.as_fd()];
+    let supervised = place.filter.map(|(_, to)| to.as_fd());
+    let keep: Vec<BorrowedFd<'_>> = supervised.into_iter().chain([tell.as_fd()]).collect();
     sys::close_all_but(&keep, 0)?;
     sys::default_action(Signal::SIGPIPE)?;
     if let Some(mask) = place.mask {
         // Only its errno counts here.
         signal::release(mask).map_err(|error| error.errno().unwrap_or(Errno::EINVAL))?;
     }
-    if let Some(filter) = place.filter {
-        load::confine_hook(filter)?;
+    if let Some((filter, to)) = place.filter {
+        // Last of all: only the hook's own calls are the filter's business.
+        load::enter(filter, to).map_err(|error| error.errno().unwrap_or(Errno::EIO))?;
     }
     execve(&hook.path, &hook.args, &hook.env)
 }

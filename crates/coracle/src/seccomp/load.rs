@@ -43,19 +43,23 @@ pub fn confine(process: &Process, file: &str, to: &Channel, explain: &Explain) -
     // Told before: afterwards nobody knows whether we may.
     explain.last_step(&explain::SECCOMP);
     explain.last_step(&explain::EXECVE);
-    let result = load(filter).and_then(|listener| match listener {
-        Some(listener) => {
-            let told = to.send_with(&Message::Listener, Some(listener.as_fd()));
-            // Whether we may close it is up to the supervisor; execve does.
-            sys::leave_open([listener]);
-            told.and_then(|()| to.wait_for_go())
-        }
-        None => Ok(()),
-    });
+    let result = enter(filter, to);
     if let Err(error) = &result {
         slate.leave(error.errno().unwrap_or(Errno::EIO));
     }
     result.map(|()| Some(slate)).map_err(|error| error.at(explain::SECCOMP.name))
+}
+
+/// Puts this process under `filter`. Where that has a supervisor, who waits at `to` takes the listener to it first.
+///
+/// # Errors
+/// Those of [`load`]; where the listener is not taken.
+pub fn enter(filter: &Filter, to: &Channel) -> Result<()> {
+    let Some(listener) = load(filter)? else { return Ok(()) };
+    let told = to.send_with(&Message::Listener, Some(listener.as_fd()));
+    // Whether we may close it is up to the supervisor; execve does.
+    sys::leave_open([listener]);
+    told.and_then(|()| to.wait_for_go())
 }
 
 /// Loads `filter` for this process, for good: seccomp(2) with its program and its flags; where it has a listener, with
@@ -73,18 +77,6 @@ fn load(filter: &Filter) -> Result<Option<OwnedFd>> {
             .with_cure(Errno::EBUSY, "this process has a supervisor already: take SCMP_ACT_NOTIFY out")
             .with_cure(Errno::ENOSYS, "use a kernel with CONFIG_SECCOMP_FILTER")
     })
-}
-
-/// Puts this process, which is about to become a hook inside of the container, under the container's `filter`, as runc and crun
-/// have it: what the program must not do, a file of its root filesystem must not do before it either. Without a supervisor, which
-/// waits for the program: what it would decide on is `ENOSYS`.
-///
-/// # Errors
-/// As [`confine`].
-pub fn confine_hook(filter: &Filter) -> nix::Result<()> {
-    // The kernel takes it with a listener only.
-    let flags = filter.flags & !libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
-    sys::seccomp_load(&filter.program, flags).map(drop)
 }
 
 /// The sets that `process`, which is to get `asked`, has until it becomes the program. Without no_new_privs, to load a filter

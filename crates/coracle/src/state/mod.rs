@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::unistd::{Pid, geteuid};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
@@ -366,6 +367,11 @@ impl State {
     /// What hooks are told of it: [`hook::told`].
     pub fn told(&self, status: impl Display, pid: Option<i32>) -> Vec<u8> {
         hook::told(&self.id, &self.bundle, &self.annotations, status, pid)
+    }
+
+    /// As the specification has it: [`hook::state`].
+    pub fn of_specification(&self, status: impl Display, pid: Option<i32>) -> Value {
+        hook::state(&self.id, &self.bundle, &self.annotations, status, pid)
     }
 
     /// Init's number, as a [`Pid`].

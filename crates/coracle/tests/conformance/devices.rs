@@ -117,7 +117,7 @@ fn o21_ptmx_may_be_listed_as_a_device() {
     let ptmx = &report.devices.as_ref().expect("a /dev")["ptmx"];
     let target = ptmx.target.as_deref().expect("a symlink");
     assert!(["pts/ptmx", "/dev/pts/ptmx"].contains(&target), "{target}");
-    if super::harbour::is_coracle() {
+    if super::common::is_coracle() {
         // Another device is not there under this name, and must not seem to be.
         Bundle::new().must_fail(&listed(3), "device /dev/ptmx");
     }

@@ -7,17 +7,21 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use probe::Note;
+use probe::{Note, Seccomp};
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::{Bundle, Finish, Leaks, text};
+use super::common::{self, Bundle, Finish, Leaks, text};
+use super::seccomp::{Supervisor, rule, rules};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o05_hooks_run_in_the_listed_order_at_their_moments(userns),
     o05_the_runtimes_hooks_run_in_its_namespaces(userns),
     o05_create_container_hooks_run_in_the_container_before_its_root_is(userns),
     o05_start_container_hooks_run_in_the_container(userns),
+    o05_start_container_hooks_are_under_the_filter_and_no_others(userns),
+    o05_the_filter_need_not_allow_what_it_takes_to_run_a_hook(userns),
+    o05_a_supervisor_hears_of_a_start_container_hook(userns),
     o05_the_state_is_on_their_standard_input(userns),
     o05_they_have_the_args_and_the_environment_of_the_config(userns),
     o05_they_have_no_descriptor_of_the_runtime_or_its_caller(userns),
@@ -226,6 +230,59 @@ fn o05_start_container_hooks_run_in_the_container() {
     assert_eq!((&hook.ns, &hook.root_entries), (&program.ns, &program.root_entries));
     assert_eq!(hook.mounts, program.mounts);
     assert_eq!(hook.ppid, 1, "init waits for it");
+}
+
+/// They are found in the container, and may be anybody's: without the filter, they would be a way around it.
+fn o05_start_container_hooks_are_under_the_filter_and_no_others() {
+    for no_new_privileges in [false, true] {
+        let mut noted = one_each();
+        noted.config["process"]["noNewPrivileges"] = json!(no_new_privileges);
+        noted.config["linux"]["seccomp"] = common::profile();
+        noted.whole_life();
+        for moment in ALL {
+            let expected = if moment == "startContainer" { Seccomp::Filter } else { Seccomp::Disabled };
+            let found = noted.note(moment).report.seccomp;
+            assert_eq!(found, Some(expected), "{moment}, noNewPrivileges: {no_new_privileges}");
+        }
+        assert_eq!(noted.note("program").report.seccomp, Some(Seccomp::Filter));
+    }
+}
+
+/// Only the hook's own calls are the filter's business, as with the program. What the probe calls is not among these.
+fn o05_the_filter_need_not_allow_what_it_takes_to_run_a_hook() {
+    let mut noted = one_each();
+    let calls = ["clone", "clone3", "fork", "vfork", "waitid", "setpgid", "fchdir", "dup2", "dup3"];
+    noted.config["linux"]["seccomp"] = rules(&[rule(&calls, "KILL_PROCESS")]);
+    noted.whole_life();
+    assert_eq!(noted.note("startContainer").report.seccomp, Some(Seccomp::Filter));
+}
+
+/// It is the hook's calls that the supervisor decides on; without one, the hook does not run.
+fn o05_a_supervisor_hears_of_a_start_container_hook() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let socket = folder.path().join("supervisor").display().to_string();
+    let mut noted = Noted::new();
+    noted.config["linux"]["seccomp"] = rules(&[rule(&["kcmp"], "NOTIFY")]);
+    noted.config["linux"]["seccomp"]["listenerPath"] = json!(socket);
+    let number = libc::SYS_kcmp.to_string();
+    let asking = json!({ "path": "/probe", "args": ["probe", "syscall", number, "99", "99", "0", "0", "0"] });
+    let after = noted.noting("startContainer", "after");
+    let noted = noted.hooks("startContainer", [asking, after]);
+    let supervisor = Supervisor::at(&noted.bundle, &socket, &libc::ENOMEDIUM.to_string());
+    noted.write().create(noted.id());
+    noted.bundle.must(&["start", noted.id()]);
+    assert_eq!(supervisor.calls(), [libc::SYS_kcmp]);
+    noted.bundle.wait_for(noted.id(), "stopped");
+    noted.bundle.must(&["delete", noted.id()]);
+    assert_eq!(noted.names(), ["after", "program"]);
+    let mut create = noted.create(&[]);
+    let leaks = Leaks::watch(&mut create, noted.id());
+    assert!(create.stderr(Stdio::null()).finish().status.success());
+    drop(supervisor);
+    noted.bundle.must_fail(&["start", noted.id()], 1);
+    let _ = noted.bundle.call(&["delete", "--force", noted.id()]);
+    leaks.assert_none(&noted.bundle, "no supervisor");
+    assert_eq!(noted.names(), ["after", "program"], "nothing ran");
 }
 
 /// "The state of the container MUST be passed to hooks over stdin"; its pid is that "as seen by the runtime", or "as seen by

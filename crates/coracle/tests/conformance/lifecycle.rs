@@ -19,6 +19,8 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o01_an_id_that_is_taken_is_refused_and_the_container_is_unharmed(userns),
     o01_an_id_that_is_no_name_is_refused(userns),
     o01_only_a_created_container_can_be_started(userns),
+    o01_one_that_was_paused_before_its_start_is_to_be_resumed_first(root, cgroup),
+    o01_one_id_below_two_roots_is_two_containers_or_an_error(root, cgroup),
     o01_a_container_without_a_process_can_be_created_and_not_started(userns),
     o01_kill_sends_the_signal_to_the_process(userns),
     o01_kill_reaches_a_created_container(userns),
@@ -35,6 +37,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o04_the_state_has_what_it_must_have(root),
     o04_the_status_is_created_then_running_then_stopped(userns),
     o04_annotations_may_be_absent(userns),
+    o04_the_proc_of_other_processes_says_nothing_of_a_container(root),
 };
 
 const SOON: Duration = Duration::from_secs(5);
@@ -392,4 +395,78 @@ fn o04_annotations_may_be_absent() {
     bundle.create(bundle.id());
     let state = bundle.state_of(bundle.id());
     assert!(state["annotations"].is_null() || state["annotations"] == json!({}), "{state}");
+}
+
+/// It is a created one all the same, and the error says what to do.
+fn o01_one_that_was_paused_before_its_start_is_to_be_resumed_first() {
+    let bundle = waiting();
+    bundle.create(bundle.id());
+    bundle.must(&["pause", bundle.id()]);
+    let error = fails(&bundle, &["start", bundle.id()]);
+    assert!(error.contains("is paused") && error.contains("resume"), "{error}");
+    bundle.must(&["resume", bundle.id()]);
+    bundle.must(&["start", bundle.id()]);
+    bundle.ready();
+    bundle.must(&["pause", bundle.id()]);
+    let error = fails(&bundle, &["start", bundle.id()]);
+    assert!(error.contains("is paused") && !error.contains("resume"), "{error}");
+}
+
+/// "This MUST be unique across all containers on this host": where nothing else is said, the control group is named by it, and
+/// that of another container is not shared.
+fn o01_one_id_below_two_roots_is_two_containers_or_an_error() {
+    let first = waiting();
+    first.create(first.id());
+    first.must(&["start", first.id()]);
+    first.ready();
+    let before = first.state_of(first.id());
+    let second = waiting();
+    let path = second.path().display().to_string();
+    let mut create = second.coracle(&["create", "--bundle", &path, first.id()]);
+    let file = second.path().join("errors");
+    create.stdout(Stdio::null()).stderr(std::fs::File::create(&file).expect("a file"));
+    let status = create.finish().status;
+    let error = std::fs::read_to_string(&file).expect("what it said");
+    assert!(!status.success(), "two containers in one control group");
+    assert!(error.contains(first.id()) && error.contains("cgroupsPath"), "the group and the cure: {error}");
+    assert!(second.left().is_empty(), "{:?}", second.left());
+    second.must(&["delete", "--force", first.id()]);
+    assert_eq!(first.state_of(first.id()), before, "the first one runs on");
+    first.must(&["kill", first.id(), "TERM"]);
+    first.wait_for(first.id(), "stopped");
+}
+
+/// There, init's number is somebody else, or nobody: who concludes anything from that takes a container for stopped that
+/// runs, and deletes it.
+fn o04_the_proc_of_other_processes_says_nothing_of_a_container() {
+    let bundle = waiting();
+    bundle.create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    bundle.ready();
+    let before = bundle.state_of(bundle.id());
+    // In one world /proc is that of processes among which we are not, in the other one we are not those that it knows.
+    let worlds: [&[&str]; 2] = [
+        &["--mount", "sh", "-c", "unshare --pid --fork mount -t proc proc /proc && exec \"$0\" \"$@\""],
+        &["--pid", "--fork", "--kill-child", "sh", "-c", "\"$0\" \"$@\"; exit $?"],
+    ];
+    let verbs: [&[&str]; 5] = [&["state"], &["exec"], &["delete"], &["delete", "--force"], &["kill"]];
+    for (number, world) in worlds.iter().enumerate() {
+        for verb in verbs {
+            let after: &[&str] = if verb[0] == "exec" { &["/probe"] } else { &[] };
+            let words = [verb, &[bundle.id()], after].concat();
+            let call = bundle.coracle(&words);
+            let mut unshare = std::process::Command::new("unshare");
+            unshare.args(*world).arg(call.get_program()).args(call.get_args()).stdin(Stdio::null());
+            let output = unshare.finish();
+            let said = text(&output.stderr);
+            if output.status.success() {
+                let state: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+                assert_eq!((verb, &state), (&["state"][..], &before), "{number}: only the truth is said");
+            } else {
+                let known = said.contains("another PID namespace") || said.contains("is running");
+                assert!(known, "{number}: {words:?}: {said}");
+            }
+            assert_eq!(bundle.state_of(bundle.id()), before, "{number}: {words:?}");
+        }
+    }
 }

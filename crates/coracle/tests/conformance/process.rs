@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::{Bundle, is_coracle, says, text};
+use super::common::{Bundle, Finish, is_coracle, says, text};
 use super::running::{each_is_refused, exec, exec_file, reported, waiting};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
@@ -27,6 +27,8 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o12_a_pipe_in_the_place_of_passwd_holds_nobody_up(userns),
     o12_the_user_and_groups_are_those_of_the_config(root),
     o12_the_umask_is_the_one_of_the_config(userns),
+    o12_a_umask_that_is_not_set_is_nobodys_but_the_runtimes(userns),
+    o14_an_ambient_list_as_every_config_has_it_is_no_word_at_a_terminal(userns),
     o12_the_file_of_an_exec_may_have_no_user(userns),
     o12_the_session_keyring_is_the_containers(userns, keys),
     o12_no_new_keyring_leaves_the_callers(userns, keys),
@@ -210,12 +212,38 @@ fn o12_the_user_and_groups_are_those_of_the_config() {
     assert_eq!(report.groups, [5, 7]);
 }
 
-/// "umask: specifies the umask of the user." Where it is not set, runc's and crun's.
+/// "umask: specifies the umask of the user."
 fn o12_the_umask_is_the_one_of_the_config() {
     assert_eq!(reported(|c| c["process"]["user"]["umask"] = json!(0o63)).umask, 0o63);
-    assert_eq!(reported(|_| {}).umask, 0o22);
     let bundle = waiting(|c| c["process"]["user"]["umask"] = json!(0o77));
     assert_eq!(exec(&bundle, &[]).umask, 0o77);
+}
+
+/// "If unspecified, the umask should not be changed from the calling process' umask": no word of RFC 2119, and what runc and
+/// crun do not do, for engines call with a umask of 0, with which all that is made could be written by anybody.
+fn o12_a_umask_that_is_not_set_is_nobodys_but_the_runtimes() {
+    let bundle = waiting(|_| {});
+    let state = bundle.state().display().to_string();
+    for mask in ["0000", "0077"] {
+        let run = bundle.command(&[], "second");
+        let of_exec = ["--root", &state, "exec", bundle.id(), "/probe"].map(str::to_owned).to_vec();
+        let of_run = run.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+        for (args, verb) in [(of_exec, "exec"), (of_run, "run")] {
+            if verb == "run" {
+                bundle.write(&Bundle::config());
+            }
+            let mut shell = std::process::Command::new("sh");
+            shell
+                .args(["-c", &format!("umask {mask}; exec \"$0\" \"$@\"")])
+                .arg(testkit::runtime())
+                .args(args);
+            let output = shell.stdin(std::process::Stdio::null()).finish();
+            let said = text(&output.stderr);
+            let report: probe::Report =
+                serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{verb}: {said}"));
+            assert_eq!(report.umask, 0o22, "{verb} with {mask}");
+        }
+    }
 }
 
 /// runc takes such a file, and its own suite has some.
@@ -251,4 +279,25 @@ fn o12_no_new_keyring_leaves_the_callers() {
     let report: probe::Report =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no report: {said}"));
     assert!(!keyring(&report).contains(bundle.id()), "{}", keyring(&report));
+}
+
+/// runc's own default config has one that cannot be granted, for nothing is inheritable: "logged as a warning", and no more.
+fn o14_an_ambient_list_as_every_config_has_it_is_no_word_at_a_terminal() {
+    let bundle = Bundle::new();
+    let mut config = Bundle::config();
+    let list = json!(["CAP_KILL"]);
+    config["process"]["capabilities"] =
+        json!({ "bounding": list, "effective": list, "permitted": list, "ambient": list });
+    bundle.write(&config);
+    let (status, said) = testkit::Terminal::start(&mut bundle.command(&[], bundle.id())).finish();
+    assert!(status.is_some_and(|status| status.success()), "{said}");
+    assert!(said.starts_with('{') && !said.contains("warning"), "{said}");
+    let log = bundle.path().join("log");
+    let output = bundle.command(&["--log", &log.display().to_string()], bundle.id()).finish();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    // Where another runtime says it, is its own business.
+    if testkit::runtime().file_name().is_some_and(|name| name == "coracle") {
+        let logged = std::fs::read_to_string(&log).expect("a log");
+        assert!(logged.contains("warning") && logged.contains("/process/capabilities/ambient"), "{logged}");
+    }
 }

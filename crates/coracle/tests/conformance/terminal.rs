@@ -1,10 +1,12 @@
 //! config.md, "Process": terminal and consoleSize; config-linux.md, "Default Devices": console and ptmx. Row O-11.
 
+use std::io::Read;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use testkit::{Terminal, Test};
+use testkit::{Terminal, Test, within};
 
 use super::common::{Bundle, Finish, Leaks, is_coracle, says, text};
 use super::running::waiting;
@@ -25,6 +27,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o11_a_socket_that_nobody_listens_at_leaves_nothing(userns),
     o11_a_terminal_without_devpts_leaves_nothing(userns),
     o11_a_symlink_in_the_place_of_the_console_is_not_followed(userns),
+    o11_a_shell_at_a_terminal_ends_with_its_input(userns, busybox),
 };
 
 /// With a /dev and terminals.
@@ -258,4 +261,37 @@ fn o11_a_symlink_in_the_place_of_the_console_is_not_followed() {
     assert_eq!(std::fs::read_to_string(&canary).expect("it is there"), "untouched");
     let mounts = super::common::mounts();
     assert!(!mounts.contains("canary"), "it was mounted on");
+}
+
+/// A key says so, however the shell reads it: the editor of its lines, or the kernel's.
+fn o11_a_shell_at_a_terminal_ends_with_its_input() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/fetch-busybox");
+    let busybox = Command::new(script).output().expect("fetch-busybox starts");
+    let bundle = Bundle::new();
+    let copy =
+        Command::new("cp").arg(text(&busybox.stdout).trim()).arg(bundle.path().join("rootfs/sh")).status();
+    assert!(copy.expect("cp starts").success(), "a copy of BusyBox");
+    let mut config = Bundle::config();
+    with_terminal(&mut config);
+    // The first one reads a line, and finds the end; then come those that edit their lines and read keys.
+    for args in [json!(["/sh", "-c", "read line; exec /sh"]), json!(["/sh"])] {
+        config["process"]["args"] = args.clone();
+        let output = bundle.write(&config).command(&[], bundle.id()).finish();
+        assert!(output.status.success(), "{args}: {}", text(&output.stdout));
+    }
+    // The end comes when it reads keys already.
+    let mut run = bundle
+        .command(&[], bundle.id())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let (mut said, mut part) = (String::new(), [0; 64]);
+    while !said.contains("# ") {
+        let count = run.stdout.as_mut().expect("a pipe").read(&mut part).expect("it says something");
+        assert!(count > 0, "it has ended: {said}");
+        said += &text(&part[..count]);
+    }
+    drop(run.stdin.take());
+    within(Duration::from_secs(10), "the shell ends", || run.try_wait().expect("our child").is_some());
 }

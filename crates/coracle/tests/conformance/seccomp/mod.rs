@@ -6,6 +6,7 @@ mod notify;
 mod wrong;
 
 use exec::*;
+pub(crate) use notify::Supervisor;
 use notify::*;
 use wrong::*;
 
@@ -36,7 +37,6 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o26_flags_are_given_to_the_kernel(userns),
     o26_without_seccomp_there_is_no_filter(userns),
     o26_an_empty_object_asks_for_nothing(userns),
-    o26_a_start_container_hook_is_under_the_filter(userns),
     // exec.rs
     o26_exec_is_under_the_filter(userns),
     o26_exec_of_a_process_file_is_under_the_filter(userns),
@@ -316,22 +316,4 @@ fn o26_without_seccomp_there_is_no_filter() {
 
 fn o26_an_empty_object_asks_for_nothing() {
     assert_eq!(kcmp(&json!({}), [0, 0, 0]), errno("ESRCH"));
-}
-
-/// As runc and crun have it: the hook is a program of the container's. A supervisor waits for the program, not for it.
-fn o26_a_start_container_hook_is_under_the_filter() {
-    let hook = |seccomp: Value| {
-        let mut config = Bundle::config();
-        let args = ["probe", "syscall", &number!(SYS_kcmp), "1", "1"];
-        config["hooks"]["startContainer"] = json!([{ "path": "/probe", "args": args }]);
-        config["linux"]["seccomp"] = seccomp;
-        Bundle::new().write(&config).run()
-    };
-    assert!(
-        hook(rules(&[rule(&["kcmp"], "ALLOW")])).status.success(),
-        "an end by itself is none by the filter"
-    );
-    let output = hook(rules(&[rule(&["kcmp"], "KILL_PROCESS")]));
-    assert!(!output.status.success(), "{}", text(&output.stdout));
-    assert!(text(&output.stderr).contains("hook"), "{}", text(&output.stderr));
 }

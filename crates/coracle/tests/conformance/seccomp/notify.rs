@@ -16,7 +16,7 @@ use super::{Bundle, number, rule, rules, text, under};
 use crate::common::{Finish, Leaks, says};
 
 /// A supervisor: the probe, outside.
-struct Supervisor {
+pub(crate) struct Supervisor {
     process: Child,
     stdin: Option<ChildStdin>,
     said: PathBuf,
@@ -24,7 +24,7 @@ struct Supervisor {
 
 impl Supervisor {
     /// Listens at `socket` and answers all calls so.
-    fn at(bundle: &Bundle, socket: &str, answer: &str) -> Supervisor {
+    pub(crate) fn at(bundle: &Bundle, socket: &str, answer: &str) -> Supervisor {
         let said = bundle.path().join("supervised");
         let mut command = Command::new(testkit::probe());
         command.args(["supervise", socket, answer]).stdin(Stdio::piped()).stderr(Stdio::null());
@@ -52,7 +52,7 @@ impl Supervisor {
         self.heard().into_iter().filter_map(message).collect()
     }
 
-    fn calls(&self) -> Vec<i64> {
+    pub(crate) fn calls(&self) -> Vec<i64> {
         let call = |heard| match heard {
             Heard::Call { number, .. } => Some(number),
             _ => None,
