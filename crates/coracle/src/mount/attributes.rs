@@ -51,6 +51,15 @@ impl Attributes {
         Attributes { set: self.set & !bits, clear: self.clear & !bits }
     }
 
+    /// The same for the copy of a mount that has attributes: where one is asked for, those that nobody names are taken off,
+    /// as by a mount(2) that binds and one that remounts, which is how the other runtimes bind. The ways of keeping access
+    /// times stay with that call too, unless one is named.
+    #[must_use]
+    pub(super) fn alone(self) -> Attributes {
+        let others = if self.is_empty() { 0 } else { (LOW | NOSYMFOLLOW) & !self.set };
+        Attributes { set: self.set, clear: self.clear | others }
+    }
+
     /// Changes the mount whose root is `mount`, attached or not; with `recursive` all below it as well.
     ///
     /// In a user namespace, attributes of mounts that came from outside are locked. What the host said of access times

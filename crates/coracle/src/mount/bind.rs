@@ -89,8 +89,14 @@ fn open_source(mount: &Mount, user_namespace: bool, known: &mut idmap::Known<'_>
 /// Those of the mount calls; `EINVAL` or `ENOTDIR` where a file meets a directory ([`not_attached`]).
 pub(super) fn attach(root: BorrowedFd<'_>, mount: &Mount, copy: OwnedFd) -> Result<()> {
     let target = target::find(root, mount, || kind_of(mount, copy.as_fd()))?;
-    let options = until_finished(mount);
-    attributes::attach(copy.as_fd(), &options, target.fd.as_fd()).map_err(|errno| not_attached(mount, errno))
+    let asked = until_finished(mount);
+    let alone = Options { attributes: asked.attributes.alone(), ..asked.clone() };
+    let done = match attributes::attach(copy.as_fd(), &alone, target.fd.as_fd()) {
+        // Some of the host's are locked: what nobody names stays, then.
+        Err(Errno::EPERM) => attributes::attach(copy.as_fd(), &asked, target.fd.as_fd()),
+        other => other,
+    };
+    done.map_err(|errno| not_attached(mount, errno))
 }
 
 fn until_finished(mount: &Mount) -> Options {

@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o09_a_recursive_option_is_taken_off_the_mounts_below(root),
     o09_an_option_without_r_leaves_the_mounts_below(root),
     o09_a_bind_without_options_keeps_its_attributes(root),
+    o09_a_bind_with_options_has_those_alone(root),
     o09_the_last_of_contradicting_options_counts(userns),
     o09_an_option_alone_does_not_hide_another(userns),
     o09_what_nobody_knows_is_the_file_systems(userns),
@@ -161,10 +162,24 @@ fn o09_a_bind_without_options_keeps_its_attributes() {
     alone(|| {
         let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
         let bundle = Bundle::of_mounts(flags);
-        for options in [&["rbind"][..], &["rbind", "noexec"]] {
-            let report = bundle.report(&[bundle.bind("host", "/it", options)], &[]);
+        let report = bundle.report(&[bundle.bind("host", "/it", &["rbind"])], &[]);
+        for place in ["/it", "/it/below"] {
+            assert_options(&report, place, &["ro", "nosuid", "nodev", "noatime"], &[], place);
+        }
+    });
+}
+
+/// mount(2), `MS_REMOUNT | MS_BIND`: the flags of the mount are those of the call, but for the access times.
+fn o09_a_bind_with_options_has_those_alone() {
+    alone(|| {
+        let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
+        let bundle = Bundle::of_mounts(flags);
+        for option in ["noexec", "exec"] {
+            let report = bundle.report(&[bundle.bind("host", "/it", &["rbind", option])], &[]);
+            let (set, off) = if option == "exec" { (&[][..], "noexec") } else { (&["noexec"][..], "exec") };
+            assert_options(&report, "/it", set, &["ro", "nosuid", "nodev", off], option);
+            assert_options(&report, "/it", &["noatime"], &[], option);
             let all = ["ro", "nosuid", "nodev", "noatime"];
-            assert_options(&report, "/it", &all, &[], "the mount");
             assert_options(&report, "/it/below", &all, &["noexec"], "the one below");
         }
     });
