@@ -52,13 +52,17 @@ pub fn set_on_exec(labels: &Labels, procfs: &Procfs) -> Result<()> {
         })?;
     }
     if let Some(label) = &labels.selinux {
-        procfs.write(&format!("{own}/attr/exec"), label).map_err(|error| {
-            error
-                .with_cure(Errno::EINVAL, "SELinux's policy knows no such context")
-                .with_cure(Errno::EACCES, "SELinux does not let the runtime change to this context")
-        })?;
+        set_selinux(procfs, &format!("{own}/attr/exec"), label)?;
     }
     Ok(())
+}
+
+fn set_selinux(procfs: &Procfs, file: &str, label: &str) -> Result<()> {
+    procfs.write(file, label).map_err(|error| {
+        error
+            .with_cure(Errno::EINVAL, "SELinux's policy knows no such context")
+            .with_cure(Errno::EACCES, "SELinux does not let the runtime change to this context")
+    })
 }
 
 /// With several security modules, `attr/exec` is the first one's; a kernel of our time has a folder for this one.
@@ -78,5 +82,5 @@ fn set_apparmor(procfs: &Procfs, own: &str, profile: &str) -> Result<()> {
 /// # Errors
 /// As [`set_on_exec`].
 pub fn set_on_keys(label: &str, procfs: &Procfs) -> Result<()> {
-    procfs.write(&format!("{}/attr/keycreate", procfs.own_folder()?), label)
+    set_selinux(procfs, &format!("{}/attr/keycreate", procfs.own_folder()?), label)
 }

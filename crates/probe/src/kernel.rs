@@ -22,6 +22,9 @@ pub struct Kernel {
     pub memory_policy: Option<MemoryPolicy>,
     /// Its session keyring: `type;uid;gid;permissions;description`.
     pub keyring: Option<String>,
+    /// The label of that keyring, where a security module gives it one.
+    #[serde(default)]
+    pub keyring_label: Option<String>,
     /// Its label: `/proc/self/attr/current`.
     pub label: Option<String>,
 }
@@ -80,6 +83,7 @@ pub(crate) fn look() -> Kernel {
             .ok()
             .map(|(mode, mask)| MemoryPolicy { mode, nodes: numbers(&mask) }),
         keyring: sys::session_keyring().ok(),
+        keyring_label: sys::session_keyring_label().ok().filter(|label| !label.is_empty()),
         label: read("/proc/self/attr/current").map(|text| text.trim_end_matches(['\n', '\0']).to_owned()),
     }
 }

@@ -224,12 +224,19 @@ pub(crate) fn memory_policy() -> nix::Result<(i32, [u64; 16])> {
 
 /// What the kernel tells of the session keyring: keyctl(2), KEYCTL_DESCRIBE.
 pub(crate) fn session_keyring() -> nix::Result<String> {
+    of_session_keyring(libc::KEYCTL_DESCRIBE)
+}
+
+/// Which label a security module gives it: KEYCTL_GET_SECURITY.
+pub(crate) fn session_keyring_label() -> nix::Result<String> {
+    of_session_keyring(libc::KEYCTL_GET_SECURITY)
+}
+
+fn of_session_keyring(what: u32) -> nix::Result<String> {
     let mut text = [0u8; 512];
     let session = libc::KEY_SPEC_SESSION_KEYRING;
     // SAFETY: the kernel writes no more than the length that it is told.
-    let length = unsafe {
-        libc::syscall(libc::SYS_keyctl, libc::KEYCTL_DESCRIBE, session, text.as_mut_ptr(), text.len(), 0)
-    };
+    let length = unsafe { libc::syscall(libc::SYS_keyctl, what, session, text.as_mut_ptr(), text.len(), 0) };
     let length = usize::try_from(Errno::result(length)?).unwrap_or_default().clamp(1, text.len());
     Ok(String::from_utf8_lossy(&text[..length - 1]).into_owned())
 }

@@ -1,7 +1,7 @@
 //! What a machine, and this user on it, can do. Each answer comes from really trying.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
@@ -61,8 +61,9 @@ fn ask(name: &str) -> Result<(), Missing> {
         "no_resctrl" => absent("resctrl", resctrl()),
         "apparmor" => apparmor(),
         "no_apparmor" => absent("AppArmor", runs_apparmor()),
-        "selinux" => kernel_has("/sys/fs/selinux/enforce", "SELinux"),
-        "no_selinux" => absent("SELinux", kernel_has("/sys/fs/selinux/enforce", "SELinux")),
+        "selinux" => selinux(),
+        "enforcing" => enforcing(),
+        "no_selinux" => absent("SELinux", runs_selinux()),
         "raised_limits" => raised_limits(),
         "i386" => i386(),
         "runc" | "crun" => other_runtime(name),
@@ -252,12 +253,53 @@ pub fn raised_limits() -> Result<(), Missing> {
     )
 }
 
-/// A mounted resctrl.
+/// A mounted resctrl. No emulator has it: it is the processor's.
 ///
 /// # Errors
 /// What is missing.
 pub fn resctrl() -> Result<(), Missing> {
-    kernel_has("/sys/fs/resctrl/schemata", "a mounted resctrl")
+    if Path::new("/sys/fs/resctrl/schemata").exists() {
+        return Ok(());
+    }
+    // Its mount point is there only where the processor has something to share.
+    let (why, cure) = if Path::new("/sys/fs/resctrl").exists() {
+        ("it is not mounted", "mount -t resctrl resctrl /sys/fs/resctrl")
+    } else {
+        (
+            "this processor, or its emulator, cannot share out its cache",
+            "use a real one with Intel RDT or AMD QoS, and a kernel with CONFIG_X86_CPU_RESCTRL",
+        )
+    };
+    Err(missing("a mounted resctrl", why.to_owned(), cure))
+}
+
+/// SELinux with a policy that knows containers.
+///
+/// # Errors
+/// What is missing.
+pub fn selinux() -> Result<(), Missing> {
+    runs_selinux()?;
+    // The kernel takes a context here that its policy knows (selinux(8)'s security_check_context).
+    std::fs::write("/sys/fs/selinux/context", "system_u:system_r:container_t:s0").map_err(|error| {
+        let cure = "load one that does: the package container-selinux, or scripts/selinux.cil";
+        missing("SELinux with a policy for containers", format!("no container_t: {error}"), cure)
+    })
+}
+
+fn runs_selinux() -> Result<(), Missing> {
+    kernel_has("/sys/fs/selinux/enforce", "SELinux")
+}
+
+/// SELinux that does not only warn.
+///
+/// # Errors
+/// What is missing.
+pub fn enforcing() -> Result<(), Missing> {
+    let said = std::fs::read_to_string("/sys/fs/selinux/enforce").unwrap_or_default();
+    (said.trim() == "1").then_some(()).ok_or_else(|| {
+        let why = format!("/sys/fs/selinux/enforce says {said:?}");
+        missing("SELinux that enforces", why, "run setenforce 1")
+    })
 }
 
 /// AppArmor, and its parser, as root.
@@ -279,11 +321,7 @@ fn runs_apparmor() -> Result<(), Missing> {
 
 fn kernel_has(path: &str, what: &str) -> Result<(), Missing> {
     let why = || format!("there is no {path}");
-    if std::path::Path::new(path).exists() {
-        Ok(())
-    } else {
-        Err(missing(what, why(), "use a machine that has it"))
-    }
+    if Path::new(path).exists() { Ok(()) } else { Err(missing(what, why(), "use a machine that has it")) }
 }
 
 /// Programs of i386 beside those of x86-64.

@@ -5,6 +5,7 @@ use std::ffi::CString;
 
 use super::wrong;
 use crate::error::Result;
+use crate::label;
 use crate::mount::{Mount, What};
 
 const POINTER: &str = "/linux/mountLabel";
@@ -17,12 +18,12 @@ const LABELLED_BY_POLICY: [&[u8]; 3] = [b"proc", b"sysfs", b"mqueue"];
 ///
 /// # Errors
 /// Where SELinux is not enabled: no file has a label then, and a policy that somebody counts on does not hold.
-pub(super) fn label(mounts: &mut [Mount], label: &str) -> Result<()> {
-    if label.is_empty() {
+pub(super) fn label(mounts: &mut [Mount], asked: &str) -> Result<()> {
+    if asked.is_empty() {
         return Ok(());
     }
-    let label = CString::new(label).map_err(|_| wrong(POINTER, "has a NUL byte in it"))?;
-    if !is_enabled() {
+    let context = CString::new(asked).map_err(|_| wrong(POINTER, "has a NUL byte in it"))?;
+    if !label::selinux_is_enabled() {
         return Err(wrong(
             POINTER,
             "needs SELinux, which is not enabled on this machine; take it out of the config",
@@ -31,14 +32,8 @@ pub(super) fn label(mounts: &mut [Mount], label: &str) -> Result<()> {
     for mount in mounts {
         let What::New { kind, .. } = &mount.what else { continue };
         if !LABELLED_BY_POLICY.contains(&kind.to_bytes()) && !mount.options.has(b"context") {
-            mount.options.data.push((c"context".to_owned(), Some(label.clone())));
+            mount.options.data.push((c"context".to_owned(), Some(context.clone())));
         }
     }
     Ok(())
-}
-
-/// Whether the kernel runs SELinux: it knows the file system of its controls then, and only then.
-fn is_enabled() -> bool {
-    std::fs::read_to_string("/proc/filesystems")
-        .is_ok_and(|all| all.lines().any(|line| line.ends_with("selinuxfs")))
 }

@@ -1,13 +1,14 @@
 //! config.md, "Mounts", uidMappings and gidMappings, and "Linux mount options", idmap and ridmap. Row O-10.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::Command;
 
 use nix::mount::MsFlags;
 use serde_json::{Value, json};
 use testkit::Test;
 
 use super::common::Finish;
-use super::harbour::{Bundle, alone, change, tmpfs};
+use super::harbour::{Bundle, alone, change, tmpfs, tmpfs_at};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o10_an_idmap_shows_files_with_other_owners(root, idmap),
@@ -263,17 +264,31 @@ fn o10_an_idmap_of_no_bind_is_an_error() {
 
 /// The kernel wants the privilege over the file system, which is the host's.
 fn o10_an_ordinary_user_is_told_that_it_takes_privileges() {
-    let bundle = Bundle::new();
-    let ids = || range(0, 0, 1);
-    let mount = mapped(&bundle, "/it", &["bind", "idmap"], ids(), ids());
-    bundle.0.write(&Bundle::config(&[mount], &[]));
-    let mut command = bundle.0.command(&[], bundle.0.id());
-    if nix::unistd::geteuid().is_root() {
-        // Root in a user namespace is root there, and an ordinary user to the host's file systems.
-        let runtime = command;
-        command = std::process::Command::new("unshare");
-        command.args(["-U", "-m", "--map-root-user"]).arg(runtime.get_program()).args(runtime.get_args());
+    if !nix::unistd::geteuid().is_root() {
+        let bundle = Bundle::new();
+        return is_told_that_it_takes_privileges(idmapped(&bundle));
     }
+    alone(|| {
+        // On a tmpfs, which knows such mounts: what is below /tmp may not, and is refused for that.
+        let bundle = Bundle::new();
+        tmpfs_at(&bundle.path("host"), MsFlags::empty());
+        // Root in a user namespace is root there, and an ordinary user to the host's file systems.
+        let runtime = idmapped(&bundle);
+        let mut command = Command::new("unshare");
+        command.args(["-U", "-m", "--map-root-user"]).arg(runtime.get_program()).args(runtime.get_args());
+        is_told_that_it_takes_privileges(command);
+    });
+}
+
+/// Runs a container with an id-mapped mount.
+fn idmapped(bundle: &Bundle) -> Command {
+    let ids = || range(0, 0, 1);
+    let mount = mapped(bundle, "/it", &["bind", "idmap"], ids(), ids());
+    bundle.0.write(&Bundle::config(&[mount], &[])).command(&[], bundle.0.id())
+}
+
+#[track_caller]
+fn is_told_that_it_takes_privileges(mut command: Command) {
     let output = command.finish();
     let said = super::common::text(&output.stderr);
     assert!(!output.status.success(), "{said}");

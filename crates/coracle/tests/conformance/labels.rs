@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use testkit::Test;
 
 use super::common::{Bundle, says};
-use super::running::{each_is_refused, exec, exec_file, waiting};
+use super::harbour::{tmpfs, told};
+use super::running::{each_is_refused, exec, exec_file, reported, waiting};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o16_a_profile_where_apparmor_does_not_run_is_an_error(no_apparmor),
@@ -18,8 +19,13 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o16_a_profile_that_is_not_loaded_leaves_nothing(apparmor),
     o16_the_profile_is_the_programs(apparmor),
     o16_the_profile_of_exec_is_the_containers_or_its_own(apparmor),
+    o16_what_the_profile_denies_the_program_may_not(apparmor),
     o16_a_file_in_the_place_of_attr_exec_is_not_written(apparmor),
     o16_the_selinux_label_is_the_programs(root, selinux),
+    o16_the_selinux_label_of_exec_is_the_containers_or_its_own(root, selinux),
+    o16_the_session_keyring_has_the_programs_selinux_label(root, selinux, keys),
+    o16_a_selinux_label_that_the_policy_does_not_know_leaves_nothing(root, selinux),
+    o16_what_selinux_does_not_allow_the_program_may_not(root, selinux, enforcing),
 };
 
 /// A container without the lock that somebody counts on is worse than none. runc says the same.
@@ -63,7 +69,7 @@ fn o16_a_profile_that_is_not_loaded_leaves_nothing() {
     each_is_refused(&[(|c| c["process"]["apparmorProfile"] = json!("coracle-test-not-loaded"), "apparmor")]);
 }
 
-/// A loaded profile that allows everything; it goes with this.
+/// A loaded profile that allows everything but to write `/denied`; it goes with this.
 struct Profile(String);
 
 impl Profile {
@@ -78,7 +84,7 @@ impl Profile {
         parser.args([verb, "--skip-cache"]).stdin(Stdio::piped()).stdout(Stdio::null());
         let mut parser = parser.spawn().expect("apparmor_parser starts");
         let text = format!(
-            "profile {name} flags=(attach_disconnected) {{ file, capability, network, mount, umount, signal, ptrace, unix, pivot_root, userns, change_profile, }}\n"
+            "profile {name} flags=(attach_disconnected) {{ file, deny /denied w, capability, network, mount, umount, signal, ptrace, unix, pivot_root, userns, change_profile, }}\n"
         );
         // A parser of before version 4 knows no rule for user namespaces.
         let text = text.replace("userns, ", "");
@@ -156,10 +162,78 @@ fn o16_a_file_in_the_place_of_attr_exec_is_not_written() {
     assert!(did.starts_with(&profile.0), "{did}");
 }
 
+/// Its label alone would not tell that the kernel keeps it to the profile.
+fn o16_what_the_profile_denies_the_program_may_not() {
+    let profile = Profile::load("deny");
+    let writes = |place: &str| json!(["/probe", "write", place, "x"]);
+    for (profile, place, said) in
+        [(&profile.0[..], "/denied", "EACCES"), (&profile.0, "/allowed", ""), ("unconfined", "/denied", "")]
+    {
+        let report = reported(|c| {
+            c["process"]["apparmorProfile"] = json!(profile);
+            c["process"]["args"] = writes(place);
+        });
+        assert_eq!(told(&report), said, "run: {profile}: {place}");
+        let bundle = waiting(|_| {});
+        let report = exec_file(&bundle, |process| {
+            process["apparmorProfile"] = json!(profile);
+            process["args"] = writes(place);
+        });
+        assert_eq!(told(&report), said, "exec: {profile}: {place}");
+    }
+}
+
+/// Where a policy runs that has what containers are called in all of them: type `container_t` for their processes,
+/// `svirt_sandbox_file_t` for their files. `scripts/selinux.cil` is a small one.
+const SELINUX: &str = "system_u:system_r:container_t:s0:c4,c5";
+
 /// "selinuxLabel: specifies the SELinux label for the process."
 fn o16_the_selinux_label_is_the_programs() {
-    let bundle = Bundle::new();
-    let mut config = Bundle::config();
-    config["process"]["selinuxLabel"] = json!("system_u:system_r:container_t:s0:c4,c5");
-    assert_eq!(label(&bundle.write(&config).report()), "system_u:system_r:container_t:s0:c4,c5");
+    let report = reported(|c| c["process"]["selinuxLabel"] = json!(SELINUX));
+    assert_eq!(label(&report), SELINUX);
+    assert_ne!(label(&reported(|_| {})), SELINUX, "without, it has another");
+}
+
+fn o16_the_selinux_label_of_exec_is_the_containers_or_its_own() {
+    const OTHER: &str = "system_u:system_r:container_t:s0:c4";
+    let bundle = waiting(|c| c["process"]["selinuxLabel"] = json!(SELINUX));
+    for (found, wanted) in [
+        (exec(&bundle, &[]), SELINUX),
+        (exec_file(&bundle, |_| {}), SELINUX),
+        (exec(&bundle, &["--process-label", OTHER]), OTHER),
+        (exec_file(&bundle, |process| process["selinuxLabel"] = json!(OTHER)), OTHER),
+    ] {
+        assert_eq!(label(&found), wanted);
+    }
+}
+
+/// The program could not use its own keys otherwise.
+fn o16_the_session_keyring_has_the_programs_selinux_label() {
+    let report = reported(|c| c["process"]["selinuxLabel"] = json!(SELINUX));
+    assert_eq!(report.kernel.keyring_label.as_deref(), Some(SELINUX));
+}
+
+fn o16_a_selinux_label_that_the_policy_does_not_know_leaves_nothing() {
+    each_is_refused(&[(
+        |c| c["process"]["selinuxLabel"] = json!("system_u:system_r:nobody_made_this_t:s0"),
+        "SELinux",
+    )]);
+}
+
+/// Its label alone would not tell that the kernel keeps it to the policy: it may write its container's files, and none
+/// where passwords are.
+fn o16_what_selinux_does_not_allow_the_program_may_not() {
+    for (label, place, said) in
+        [(SELINUX, "/other/file", "EACCES"), (SELINUX, "/own/file", ""), ("", "/other/file", "")]
+    {
+        let report = reported(|c| {
+            c["process"]["selinuxLabel"] = json!(label);
+            c["process"]["args"] = json!(["/probe", "write", place, "x"]);
+            c["linux"]["mountLabel"] = json!("system_u:object_r:svirt_sandbox_file_t:s0:c4,c5");
+            let mounts = c["mounts"].as_array_mut().expect("a list");
+            let other = ["context=\"system_u:object_r:shadow_t:s0\""];
+            mounts.extend([tmpfs("/own", &[]), tmpfs("/other", &other)]);
+        });
+        assert_eq!(told(&report), said, "{label}: {place}");
+    }
 }
