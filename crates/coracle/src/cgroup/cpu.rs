@@ -18,12 +18,13 @@ pub(super) fn limit_cpu_v2(list: &mut List, cpu: &LinuxCpu) {
         Some(quota @ 1..) => quota.to_string(),
         _ => "max".to_owned(),
     };
-    match (set(cpu.quota()), set(cpu.period())) {
-        (None, None) => {}
-        (_, Some(period)) => {
-            drop(list.write("cpu.max", format!("{quota} {period}")).cure(Errno::EINVAL, LIMITS))
-        }
-        (_, None) => drop(list.write("cpu.max", quota).cure(Errno::EINVAL, LIMITS)),
+    let line = match (set(cpu.quota()), set(cpu.period())) {
+        (None, None) => None,
+        (_, Some(period)) => Some(format!("{quota} {period}")),
+        (_, None) => Some(quota),
+    };
+    if let Some(line) = line {
+        list.write("cpu.max", line).cure(Errno::EINVAL, LIMITS);
     }
     if let Some(shares) = shares(cpu) {
         list.write("cpu.weight", weight(shares));

@@ -31,6 +31,7 @@ mod pids;
 mod rdma;
 mod remove;
 mod settings;
+mod update;
 mod v1;
 mod v2;
 

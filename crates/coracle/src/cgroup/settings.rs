@@ -79,11 +79,6 @@ impl List {
         self.settings.last_mut().expect("it was just added")
     }
 
-    /// The files with their values.
-    pub(super) fn values(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.settings.iter().flat_map(|setting| &setting.ways).map(|(file, value)| (&**file, &**value))
-    }
-
     /// Writes the values. The kernel checks some of them against each other (memory and memory with swap, a quota and its
     /// burst), and in which order they fit depends on what was there before. So what it calls invalid is tried again after
     /// the others, as long as one of them fits.
