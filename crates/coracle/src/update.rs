@@ -33,7 +33,7 @@ pub struct Wish {
 /// # Errors
 /// [`Error::NoContainer`], [`Error::NotRunning`], [`Error::Status`]; those of the limits, by file or JSON pointer.
 pub fn update(root: &Path, id: &str, wish: &Wish, explain: &Explain) -> Result<()> {
-    let (asked, understood) = asked(wish)?;
+    let (name, asked, understood) = asked(wish)?;
     let rdt = bundle::kernel::intel_rdt_update(&wish.rdt)?;
     let locked = Dir::find(root, id)?.lock()?;
     let state = updatable(&locked, id)?;
@@ -41,7 +41,8 @@ pub fn update(root: &Path, id: &str, wish: &Wish, explain: &Explain) -> Result<(
     let mut resources = bundle::cgroup::resources(&understood, explain)?;
     without_zeros(&mut resources);
     complete(&mut resources, &before(&config, explain)?);
-    cgroup::check(&resources)?;
+    let blamed = |error| bundle::blamed_on(&name, error);
+    cgroup::check(&resources).map_err(blamed)?;
     if resources != LinuxResources::default() {
         in_group(&state, id)?.cgroup.update(&resources)?;
     }
@@ -75,8 +76,8 @@ fn in_group<'a>(state: &'a State, id: &str) -> Result<&'a State> {
     Ok(state)
 }
 
-/// The object that is asked for, as it was written and as it was understood.
-fn asked(wish: &Wish) -> Result<(Value, config::Resources)> {
+/// Where the object that is asked for is from; the object, as it was written and as it was understood.
+fn asked(wish: &Wish) -> Result<(PathBuf, Value, config::Resources)> {
     let (name, text) = match &wish.file {
         None => (Path::new("the options"), wish.limits.to_string()),
         Some(file) if file == Path::new("-") => {
@@ -87,7 +88,7 @@ fn asked(wish: &Wish) -> Result<(Value, config::Resources)> {
         Some(file) => (file.as_path(), bundle::file::read(AT_FDCWD, file, file)?),
     };
     let understood = bundle::parse::resources(&text, name)?;
-    Ok((serde_json::from_str(&text).expect("it was JSON"), understood))
+    Ok((name.to_owned(), serde_json::from_str(&text).expect("it was JSON"), understood))
 }
 
 /// The copy of the container's config, as it was kept; `None` where it never had one (`sandbox`).
