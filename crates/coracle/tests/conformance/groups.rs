@@ -114,22 +114,38 @@ impl Group {
         Group(format!("/{}", super::common::fresh_id()))
     }
 
-    /// Writes to one of its files, where it has that.
-    pub(super) fn write(&self, file: &str, value: &str) {
-        for path in folders(&self.0).into_iter().map(|folder| folder.join(file)).filter(|path| path.exists())
-        {
-            std::fs::write(&path, value).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        }
+    /// Freezes it, and lets it go on after `test`.
+    pub(super) fn while_frozen(&self, test: impl FnOnce()) {
+        freeze(&self.0, true);
+        thawed_after(&self.0, test);
     }
+}
 
-    /// Freezes it, or lets it go on.
-    pub(super) fn freeze(&self, frozen: bool) {
-        let (file, value) = match (is_v2(), frozen) {
-            (true, _) => ("cgroup.freeze", if frozen { "1" } else { "0" }),
-            (false, true) => ("freezer.state", "FROZEN"),
-            (false, false) => ("freezer.state", "THAWED"),
-        };
-        self.write(file, value);
+/// Lets the group `path`, which is frozen, go on after `test`; and sooner where a runtime has put a process into it: not even
+/// a signal ends that, and the test would wait for it for ever.
+pub(super) fn thawed_after(path: &str, test: impl FnOnce()) {
+    let (over, end) = std::sync::mpsc::channel::<()>();
+    let late = testkit::patient(Duration::from_secs(10));
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let _ = end.recv_timeout(late);
+            freeze(path, false);
+        });
+        // Also where the test fails.
+        let _over = over;
+        test();
+    });
+}
+
+/// Freezes the group `path`, or lets it go on.
+fn freeze(path: &str, frozen: bool) {
+    let (file, value) = match (is_v2(), frozen) {
+        (true, _) => ("cgroup.freeze", if frozen { "1" } else { "0" }),
+        (false, true) => ("freezer.state", "FROZEN"),
+        (false, false) => ("freezer.state", "THAWED"),
+    };
+    for path in folders(path).into_iter().map(|folder| folder.join(file)).filter(|path| path.exists()) {
+        std::fs::write(&path, value).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 }
 
@@ -137,7 +153,6 @@ impl Drop for Group {
     fn drop(&mut self) {
         let name = self.0.rsplit('/').next().unwrap_or_default();
         assert!(name.starts_with("test-"), "{} is not the test's own", self.0);
-        self.freeze(false);
         let end = Instant::now() + testkit::patient(Duration::from_secs(5));
         for folder in folders(&self.0) {
             // The kernel lets go of one a moment after its last process has ended.

@@ -97,20 +97,19 @@ fn o30_update_sets_each_limit_by_an_option() {
     }
 }
 
-/// The words before the id may stand behind it as well.
 fn o30_update_takes_a_file_and_standard_input() {
     let bundle = limited(&json!({}));
     by_file(&bundle, &json!({ "pids": { "limit": 41 }, "memory": { "limit": 67_108_864 } }));
     assert_eq!(said(&group(&bundle), "pids.max"), "41");
-    for option in ["--resources=-", "-r-"] {
-        let mut call = bundle.coracle(&["update", option, bundle.id()]);
+    for (options, limit) in [(&["--resources=-"][..], 42), (&["-r", "-"], 43)] {
+        let mut call = bundle.coracle(&[&["update"], options, &[bundle.id()]].concat());
         let mut child =
             call.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the runtime starts");
-        let limit = json!({ "pids": { "limit": 40 + option.len() } }).to_string();
-        child.stdin.take().expect("a pipe").write_all(limit.as_bytes()).expect("it reads");
+        let asked = json!({ "pids": { "limit": limit } }).to_string();
+        child.stdin.take().expect("a pipe").write_all(asked.as_bytes()).expect("it reads");
         let output = child.wait_with_output().expect("it ends");
         assert!(output.status.success(), "{}", text(&output.stderr));
-        assert_eq!(said(&group(&bundle), "pids.max"), (40 + option.len()).to_string());
+        assert_eq!(said(&group(&bundle), "pids.max"), limit.to_string());
     }
     let max = if is_v2() { "memory.max" } else { "memory.limit_in_bytes" };
     assert_eq!(said(&group(&bundle), max), "67108864", "of this nobody spoke");
