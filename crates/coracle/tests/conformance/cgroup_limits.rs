@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use testkit::{Test, within};
 
 use super::common::Bundle;
-use super::groups::{Row, assert_files, config, did, each_is_so, folders, group, is_v2, limited, said};
+use super::groups::{
+    Group, Row, assert_files, config, did, each_is_so, folders, group, is_v2, limited, said,
+};
 use super::harbour::alone;
 use super::running::{each_is_refused, refused};
 
@@ -15,6 +17,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o24_memory_limits_are_the_groups(root, cgroup),
     o24_swap_is_counted_together_with_memory(root, cgroup),
     o24_minus_one_is_no_limit_and_nothing_leaves_it_alone(root, cgroup),
+    o24_minus_one_lifts_what_was_there(root, cgroup),
     o24_what_only_version_1_can_do_with_memory_is_done(root, cgroup1),
     o24_a_hog_is_killed_at_the_limit(root, cgroup),
     o24_processor_time_is_the_groups(root, cgroup),
@@ -69,16 +72,42 @@ fn o24_minus_one_is_no_limit_and_nothing_leaves_it_alone() {
             &[("memory.swap.max", "max"), ("memory.low", "0")],
         ),
         (
-            json!({ "memory": { "limit": -1, "reservation": -1 }, "cpu": { "quota": -1 }, "pids": { "limit": -1 } }),
-            &[("memory.limit_in_bytes", NO_LIMIT), ("cpu.cfs_quota_us", "-1"), ("pids.max", "max")],
-            &[("memory.max", "max"), ("memory.low", "max"), ("cpu.max", "max 100000"), ("pids.max", "max")],
-        ),
-        (
             json!({ "memory": {}, "cpu": { "shares": 0, "quota": 0, "period": 0, "cpus": "" }, "pids": {} }),
             &[("memory.limit_in_bytes", NO_LIMIT), ("cpu.shares", "1024"), ("pids.max", "max")],
             &[("memory.max", "max"), ("cpu.max", "max 100000"), ("cpu.weight", "100")],
         ),
     ]);
+}
+
+/// An empty group that somebody has limited before.
+fn o24_minus_one_lifts_what_was_there() {
+    let there = Group::new();
+    for file in ["memory.limit_in_bytes", "memory.max", "memory.soft_limit_in_bytes", "memory.low"] {
+        there.write(file, "67108864");
+    }
+    there.write("pids.max", "55");
+    there.write("cpu.cfs_quota_us", "50000");
+    there.write("cpu.max", "50000 100000");
+    let asked = json!({
+        "memory": { "limit": -1, "reservation": -1 },
+        "cpu": { "quota": -1 },
+        "pids": { "limit": -1 },
+    });
+    let bundle = Bundle::new();
+    let mut config = config(&bundle, &asked, &[]);
+    config["linux"]["cgroupsPath"] = json!(there.0);
+    bundle.write(&config).create(bundle.id());
+    assert_files(
+        &there.0,
+        &[
+            ("memory.limit_in_bytes", NO_LIMIT),
+            ("memory.soft_limit_in_bytes", NO_LIMIT),
+            ("cpu.cfs_quota_us", "-1"),
+            ("pids.max", "max"),
+        ],
+        &[("memory.max", "max"), ("memory.low", "max"), ("cpu.max", "max 100000"), ("pids.max", "max")],
+        &asked,
+    );
 }
 
 fn o24_what_only_version_1_can_do_with_memory_is_done() {
@@ -263,8 +292,16 @@ fn o24_the_use_of_one_disk_is_throttled() {
 
 /// As version 1 takes it.
 fn o24_a_rate_of_zero_is_no_limit() {
-    let none: &[(&str, &str)] = &[("blkio.throttle.read_bps_device", "")];
-    each_is_so(&[(throttled(0, 0), none, &[("io.max", "")])]);
+    let (major, minor) = disk();
+    let there = Group::new();
+    there.write("blkio.throttle.read_bps_device", &format!("{major}:{minor} 1048576"));
+    there.write("io.max", &format!("{major}:{minor} rbps=1048576"));
+    let bundle = Bundle::new();
+    let mut config = config(&bundle, &throttled(0, 0), &[]);
+    config["linux"]["cgroupsPath"] = json!(there.0);
+    bundle.write(&config).create(bundle.id());
+    let file = if is_v2() { "io.max" } else { "blkio.throttle.read_bps_device" };
+    assert_eq!(said(&there.0, file), "");
 }
 
 /// "classID", "priorities". Nobody has mounted these controllers: the test does, where no other sees it.

@@ -114,6 +114,14 @@ impl Group {
         Group(format!("/{}", super::common::fresh_id()))
     }
 
+    /// Writes to one of its files, where it has that.
+    pub(super) fn write(&self, file: &str, value: &str) {
+        for path in folders(&self.0).into_iter().map(|folder| folder.join(file)).filter(|path| path.exists())
+        {
+            std::fs::write(&path, value).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        }
+    }
+
     /// Freezes it, and lets it go on after `test`.
     pub(super) fn while_frozen(&self, test: impl FnOnce()) {
         freeze(&self.0, true);

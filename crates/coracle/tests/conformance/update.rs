@@ -195,6 +195,11 @@ fn o30_update_lowers_quota_and_burst_together() {
 fn o30_update_lifts_a_limit() {
     let limits = json!({ "pids": { "limit": 42 }, "memory": { "limit": 67_108_864, "swap": 67_108_864 }, "cpu": { "quota": 40_000 } });
     let bundle = limited(&limits);
+    assert_said(
+        &bundle,
+        &[("memory.limit_in_bytes", "67108864"), ("pids.max", "42"), ("cpu.cfs_quota_us", "40000")],
+        &[("memory.max", "67108864"), ("pids.max", "42"), ("cpu.max", "40000 100000")],
+    );
     update(&bundle, &["--memory", "-1", "--pids-limit", "-1", "--cpu-quota", "-1"]);
     assert_said(
         &bundle,
