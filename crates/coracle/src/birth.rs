@@ -100,6 +100,10 @@ fn refused(flags: CloneFlags, errno: Errno) -> Error {
         .with_cure(Errno::ENOSPC, "a limit in /proc/sys/user is reached")
         .with_cure(Errno::EAGAIN, "a limit on the number of processes is reached: pids.max or RLIMIT_NPROC")
         .with_cure(Errno::EBUSY, "its control group may hold no processes: choose another /linux/cgroupsPath")
+        .with_cure(
+            Errno::EOPNOTSUPP,
+            "its control group is one of threads (cgroup.type): choose another /linux/cgroupsPath",
+        )
 }
 
 /// Gives birth by way of a middle process, in three steps. The middle one is born where we are, in the control group of

@@ -98,6 +98,14 @@ impl Group {
         })
     }
 
+    /// Gives the class, which is there, what `wish` says.
+    ///
+    /// # Errors
+    /// Those of the writes: `EINVAL` for what the processor has not.
+    pub fn set(&self, wish: &Wish) -> Result<()> {
+        wish.schemata.iter().try_for_each(|lines| self.write("schemata", lines))
+    }
+
     /// Puts the process `pid` into it, and so all that it makes.
     ///
     /// # Errors

@@ -90,6 +90,7 @@ pub mod state;
 pub mod sys;
 pub mod sysctl;
 pub mod time;
+pub mod update;
 pub mod user;
 pub mod witness;
 

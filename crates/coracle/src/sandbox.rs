@@ -126,23 +126,24 @@ fn control_group(wish: &Wish, id: &str) -> Result<Option<cgroup::Plan>> {
         return Ok(None);
     }
     let path = wish.cgroup.clone().unwrap_or_else(|| format!("/coracle-{id}").into());
-    Ok(Some(cgroup::Plan { path: Path::new("/").join(path), resources, optional: false }))
+    Ok(Some(cgroup::Plan { path: Path::new("/").join(path), resources, optional: false, owner: None }))
 }
 
 fn built(error: oci_spec::OciSpecError) -> Error {
     Error::Usage { problem: error.to_string() }
 }
 
-/// A number of bytes, with K, M or G for 1024, 1024² or 1024³ of them.
+/// A number of bytes, with K, M or G for 1024, 1024² or 1024³ of them; B or iB may stand behind it.
 ///
 /// # Errors
 /// [`Error::Usage`].
 pub fn bytes(text: &str) -> Result<i64> {
-    let (digits, unit) = match text.to_ascii_uppercase().chars().last() {
-        Some('K') => (&text[..text.len() - 1], 1 << 10),
-        Some('M') => (&text[..text.len() - 1], 1 << 20),
-        Some('G') => (&text[..text.len() - 1], 1 << 30),
-        _ => (text, 1),
+    let short = text.trim_end_matches(['b', 'B']).trim_end_matches(['i', 'I']);
+    let (digits, unit) = match short.to_ascii_uppercase().chars().last() {
+        Some('K') => (&short[..short.len() - 1], 1 << 10),
+        Some('M') => (&short[..short.len() - 1], 1 << 20),
+        Some('G') => (&short[..short.len() - 1], 1 << 30),
+        _ => (text.trim_end_matches(['b', 'B']), 1),
     };
     let bytes = digits.parse::<i64>().ok().filter(|number| *number > 0).and_then(|n| n.checked_mul(unit));
     bytes.ok_or_else(|| Error::Usage {

@@ -51,6 +51,8 @@ fn ask(name: &str) -> Result<(), Missing> {
         "veth" => veth(),
         "engine" => engine(),
         "vm" => vm(),
+        "cgroup1" => cgroup1(),
+        "cgroup2" => cgroup2(),
         "idmap" => idmap(),
         "busybox" => busybox(),
         "real_time" => real_time(),
@@ -120,6 +122,29 @@ pub fn cgroup() -> Result<(), Missing> {
     }
     group.remove();
     Ok(())
+}
+
+/// Control groups of version 1, which have the controllers.
+///
+/// # Errors
+/// What is missing.
+pub fn cgroup1() -> Result<(), Missing> {
+    let found = "the controllers are in version 2".to_owned();
+    if is_cgroup2() { Err(missing("cgroup v1", found, "use a machine with version 1")) } else { cgroup() }
+}
+
+/// Control groups of version 2 alone.
+///
+/// # Errors
+/// What is missing.
+pub fn cgroup2() -> Result<(), Missing> {
+    let found = "the controllers are in version 1".to_owned();
+    let what = "a machine with cgroup v2 alone";
+    if is_cgroup2() { cgroup() } else { Err(missing(what, found, "run the suite by $CORACLE_VM")) }
+}
+
+fn is_cgroup2() -> bool {
+    std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
 }
 
 /// To be root.

@@ -2,14 +2,16 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use nix::unistd::geteuid;
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType, LinuxHugepageLimit, LinuxPids, LinuxResources};
 
 use super::wrong;
 use crate::cgroup::{self, Plan};
-use crate::config::{DeviceRule, HugepageLimit, Linux, Resources};
+use crate::config::{Config, DeviceRule, HugepageLimit, Linux, Mount, Resources};
 use crate::error::Result;
 use crate::explain::Explain;
-use crate::mapping;
+use crate::mapping::{self, Mappings};
+use crate::namespace::{Kind, Namespaces};
 
 const POINTER: &str = "/linux/cgroupsPath";
 
@@ -29,7 +31,31 @@ pub(super) fn plan(linux: &Linux, group: &str, explain: &Explain) -> Result<Plan
         None => PathBuf::from(group),
     };
     let optional = asked.is_none() && !limits(&resources);
-    Ok(Plan { path, resources, optional })
+    Ok(Plan { path, resources, optional, owner: None })
+}
+
+/// The user, outside of the container, who is given the control group: the process's, where it lives in a new user namespace
+/// and a new cgroup namespace, and has its group's files to write to (config-linux.md, "Cgroup ownership"). Nobody where
+/// that is us already.
+pub(super) fn owner(
+    config: &Config,
+    process: u32,
+    mappings: &Mappings,
+    namespaces: &Namespaces,
+) -> Option<u32> {
+    let writable = |mount: &Mount| {
+        mount.source.as_deref() == Some("cgroup")
+            && mount.destination == "/sys/fs/cgroup"
+            && !mount.options.iter().any(|option| option == "ro")
+    };
+    if !namespaces.has(Kind::User) || !namespaces.has(Kind::Cgroup) || !config.mounts.iter().any(writable) {
+        return None;
+    }
+    let range = mappings
+        .uids
+        .iter()
+        .find(|range| (range.inside..range.inside.saturating_add(range.size)).contains(&process))?;
+    Some(range.outside + (process - range.inside)).filter(|owner| *owner != geteuid().as_raw())
 }
 
 /// `/linux/resources` as the types of the crate `oci-spec`, whose pids and huge pages have no word for "no limit".
@@ -41,6 +67,10 @@ pub fn resources(asked: &Resources, explain: &Explain) -> Result<LinuxResources>
     let devices: Result<Vec<_>> = asked.devices.iter().enumerate().map(device_rule).collect();
     resources.set_devices(Some(devices?).filter(|rules| !rules.is_empty()));
     resources.set_memory(asked.memory);
+    #[allow(deprecated, reason = "a config may still have it")]
+    if asked.memory.and_then(|memory| memory.kernel()).is_some_and(|limit| limit > 0) {
+        explain.warn("/linux/resources/memory/kernel: ignored, for Linux has no such limit any more; `limit` counts it");
+    }
     resources.set_cpu(asked.cpu.clone());
     if let Some(limit) = asked.pids.and_then(|pids| pids.limit) {
         if limit == 0 {

@@ -61,7 +61,7 @@ pub fn config(folder: &OwnedFd, bundle: &Path) -> Result<String> {
 ///
 /// # Errors
 /// [`Error::Bundle`] where it is no file, too long, or not UTF-8; what the kernel refuses.
-pub(super) fn read(at: BorrowedFd<'_>, path: &Path, shown: &Path) -> Result<String> {
+pub fn read(at: BorrowedFd<'_>, path: &Path, shown: &Path) -> Result<String> {
     // O_NONBLOCK: the opening of a fifo would wait for a writer.
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     let fd = openat(at, path, flags, Mode::empty())

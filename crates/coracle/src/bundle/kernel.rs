@@ -92,6 +92,20 @@ pub(super) fn intel_rdt(asked: &IntelRdt) -> Result<Option<Wish>> {
     Ok(intel_rdt::mount_point().map(|root| Wish { root, class, schemata, monitor: asked.enable_monitoring }))
 }
 
+/// The share that an update asks for; `None` where it asks for none.
+///
+/// # Errors
+/// Where no `resctrl` is mounted; those of [`schemata`].
+pub fn intel_rdt_update(asked: &IntelRdt) -> Result<Option<Wish>> {
+    if schemata(asked)?.is_empty() {
+        return Ok(None);
+    }
+    match intel_rdt(asked)? {
+        Some(wish) => Ok(Some(wish)),
+        None => Err(wrong("/linux/intelRdt", "this machine has no resctrl mounted, which it needs")),
+    }
+}
+
 /// What is written to a class's `schemata`, each by a write of its own: first the lines of the two old properties, where
 /// those of memory's own go before what the cache's says of it; then the lines of the new one, which count.
 ///

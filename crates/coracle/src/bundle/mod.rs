@@ -112,6 +112,8 @@ fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<
     let mappings = mapping::mappings(&config.linux, &namespaces, explain)?;
     mapping::check_identity(&mappings, &process.user)?;
     let sysctls = sysctl::settings(&config.linux.sysctl, &namespaces)?;
+    let mut group = cgroup::plan(&config.linux, group, explain)?;
+    group.owner = cgroup::owner(config, process.user.uid, &mappings, &namespaces);
     Ok(Plan {
         id: id.to_owned(),
         bundle: PathBuf::new(),
@@ -127,7 +129,7 @@ fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<
         devices: Vec::new(),
         masked: Vec::new(),
         read_only: Vec::new(),
-        cgroup: Some(cgroup::plan(&config.linux, group, explain)?),
+        cgroup: Some(group),
         intel_rdt: config.linux.intel_rdt.as_ref().map_or(Ok(None), kernel::intel_rdt)?,
         sysctls,
         keyring: Some(Keyring::of(id)),

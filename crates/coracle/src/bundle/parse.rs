@@ -7,7 +7,7 @@ use serde_json::{Deserializer, Value, json};
 
 use super::file::broken;
 use super::{blame, version};
-use crate::config::{Config, Process};
+use crate::config::{Config, Process, Resources};
 use crate::error::Result;
 use crate::explain::Explain;
 
@@ -42,6 +42,14 @@ pub fn process(text: &str, file: &Path) -> Result<Process> {
         }
         _ => read(text, file),
     }
+}
+
+/// Reads the object `/linux/resources`, the text of `file`, as `update --resources` is given one.
+///
+/// # Errors
+/// As [`config`].
+pub fn resources(text: &str, file: &Path) -> Result<Resources> {
+    read(text, file)
 }
 
 fn read<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T> {

@@ -3,94 +3,80 @@
 use nix::errno::Errno;
 use oci_spec::runtime::LinuxCpu;
 
-use super::Folder;
-use crate::error::Result;
+use super::limits::set;
+use super::settings::List;
 
-const MORE_THAN_PARENT: &str = "the kernel's range is exceeded, or the group above has less";
+const LIMITS: &str = "the kernel takes periods of 1000 to 1000000 and quotas from 1000 on, no less than the burst, and no more than the group \
+     above has";
 const REALTIME: &str = "the groups above must have real-time runtime to give";
 
-/// Sets the limits on CPU time on version 2 (runtime-spec, config-linux.md, "CPU"): `quota` microseconds in each
-/// `period` in `cpu.max` (a quota below 0 means `max`; a period that is missing is 100000), and `shares`, the group's
-/// part when everybody wants the CPU, in `cpu.weight` by [`weight`]. What is missing or 0 is left as it is.
-///
-/// # Errors
-/// `EINVAL` for values beyond the kernel's range, with the file.
-pub(super) fn limit_cpu_v2(folder: &Folder, cpu: &LinuxCpu) -> Result<()> {
-    if let Some((quota, period)) = bandwidth(cpu) {
-        let quota = match quota {
-            Some(1..) => quota.unwrap_or_default().to_string(),
-            _ => "max".to_owned(),
-        };
-        folder
-            .write("cpu.max", &format!("{quota} {}", period.unwrap_or(100_000)))
-            .map_err(|error| error.with_cure(Errno::EINVAL, MORE_THAN_PARENT))?;
-    }
-    match cpu.shares() {
-        // An idle group's weight is fixed.
-        Some(shares @ 1..) if cpu.idle() != Some(1) => {
-            folder.write("cpu.weight", &weight(shares).to_string())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Sets the limits on CPU time on version 1: `cpu.cfs_period_us`, `cpu.cfs_quota_us` (-1: none) and `cpu.shares`, in
-/// the config's own units. The period comes first, since the quota is checked against it. What is missing or 0 is left
-/// as it is.
-///
-/// # Errors
-/// `EINVAL` for values beyond the kernel's range, with the file.
-pub(super) fn limit_cpu_v1(folder: &Folder, cpu: &LinuxCpu) -> Result<()> {
-    let write = |file: &str, value: String| {
-        folder.write(file, &value).map_err(|error| error.with_cure(Errno::EINVAL, MORE_THAN_PARENT))
+/// Asks for the limits on CPU time on version 2 (runtime-spec, config-linux.md, "CPU"): `quota` microseconds in each
+/// `period` in `cpu.max` (a quota below 0 means `max`; without a period, it stays as it is), and `shares`, the group's part
+/// when everybody wants the CPU, in `cpu.weight` by [`weight`]. What is missing or 0 is left as it is.
+pub(super) fn limit_cpu_v2(list: &mut List, cpu: &LinuxCpu) {
+    let quota = match cpu.quota() {
+        Some(quota @ 1..) => quota.to_string(),
+        _ => "max".to_owned(),
     };
-    if let Some((quota, period)) = bandwidth(cpu) {
-        if let Some(period) = period {
-            write("cpu.cfs_period_us", period.to_string())?;
-        }
-        if let Some(quota) = quota {
-            write("cpu.cfs_quota_us", quota.max(-1).to_string())?;
-        }
+    let line = match (set(cpu.quota()), set(cpu.period())) {
+        (None, None) => None,
+        (_, Some(period)) => Some(format!("{quota} {period}")),
+        (_, None) => Some(quota),
+    };
+    if let Some(line) = line {
+        list.write("cpu.max", line).cure(Errno::EINVAL, LIMITS);
     }
-    match cpu.shares() {
-        Some(shares @ 1..) if cpu.idle() != Some(1) => write("cpu.shares", shares.to_string()),
-        _ => Ok(()),
+    if let Some(shares) = shares(cpu) {
+        list.write("cpu.weight", weight(shares));
     }
 }
 
-/// Sets `burst`, the microseconds that may be saved up from one period for the next, and `idle`: 1 lets the group run
-/// only when nobody else wants to.
-///
-/// # Errors
-/// `EINVAL` for a burst above the quota, with the file; `ENOENT` before Linux 5.14 and 5.15.
-pub(super) fn burst_and_idle(folder: &Folder, cpu: &LinuxCpu) -> Result<()> {
-    let burst = if folder.is_v2() { "cpu.max.burst" } else { "cpu.cfs_burst_us" };
+/// Asks for the limits on CPU time on version 1: `cpu.cfs_period_us`, `cpu.cfs_quota_us` (-1: none) and `cpu.shares`, in
+/// the config's own units. What is missing or 0 is left as it is.
+pub(super) fn limit_cpu_v1(list: &mut List, cpu: &LinuxCpu) {
+    if let Some(period) = set(cpu.period()) {
+        list.write("cpu.cfs_period_us", period).cure(Errno::EINVAL, LIMITS);
+    }
+    if let Some(quota) = set(cpu.quota()) {
+        list.write("cpu.cfs_quota_us", quota.max(-1)).cure(Errno::EINVAL, LIMITS);
+    }
+    if let Some(shares) = shares(cpu) {
+        list.write("cpu.shares", shares);
+    }
+}
+
+/// Asks for `burst`, the microseconds that may be saved up from one period for the next, and `idle`: 1 lets the group run
+/// only when nobody else wants to, 0 as any other. Since Linux 5.14 and 5.15.
+pub(super) fn burst_and_idle(list: &mut List, cpu: &LinuxCpu) {
     if let Some(value) = cpu.burst() {
-        folder
-            .write(burst, &value.to_string())
-            .map_err(|error| error.with_cure(Errno::EINVAL, "it may not be above the quota"))?;
+        let file = if list.is_v2() { "cpu.max.burst" } else { "cpu.cfs_burst_us" };
+        list.write(file, value).cure(Errno::EINVAL, "it may not be above the quota");
     }
-    match cpu.idle() {
-        Some(idle) => folder.write("cpu.idle", &idle.to_string()),
-        None => Ok(()),
+    if let Some(idle) = cpu.idle() {
+        list.write("cpu.idle", idle);
     }
 }
 
-/// Sets the time for real-time processes, in microseconds, which only version 1 has. Without any, none can be made
+/// Asks for time for real-time processes, in microseconds, which only version 1 has. Without any, none can be made
 /// (sched(7)).
-///
-/// # Errors
-/// `EINVAL` where the groups above have less, with the file.
-pub(super) fn realtime(folder: &Folder, cpu: &LinuxCpu) -> Result<()> {
-    let write = |file: &str, value: String| {
-        folder.write(file, &value).map_err(|error| error.with_cure(Errno::EINVAL, REALTIME))
-    };
-    if let Some(period @ 1..) = cpu.realtime_period() {
-        write("cpu.rt_period_us", period.to_string())?;
+pub(super) fn realtime(list: &mut List, cpu: &LinuxCpu) {
+    if let Some(period) = set(cpu.realtime_period()) {
+        list.write("cpu.rt_period_us", period).cure(Errno::EINVAL, REALTIME);
     }
-    match cpu.realtime_runtime() {
-        Some(runtime) if runtime != 0 => write("cpu.rt_runtime_us", runtime.to_string()),
-        _ => Ok(()),
+    if let Some(runtime) = set(cpu.realtime_runtime()) {
+        list.write("cpu.rt_runtime_us", runtime).cure(Errno::EINVAL, REALTIME);
+    }
+}
+
+/// What is wrong with the limits, whichever version they are for: the property's name, and why.
+pub(super) fn check(cpu: &LinuxCpu) -> Option<(&'static str, &'static str)> {
+    let (quota, burst) = (cpu.quota().unwrap_or(0), cpu.burst().unwrap_or(0));
+    if cpu.idle().is_some_and(|idle| !(0..=1).contains(&idle)) {
+        Some(("idle", "must be 0 or 1"))
+    } else if quota > 0 && burst > quota as u64 {
+        Some(("burst", "must not be larger than the quota"))
+    } else {
+        None
     }
 }
 
@@ -107,23 +93,23 @@ pub(super) fn asks_for_v1(cpu: &LinuxCpu) -> Option<&'static str> {
 
 /// Whether anything of the cpu controller is asked for.
 pub(super) fn asked(cpu: &LinuxCpu) -> bool {
-    let shares = cpu.shares().unwrap_or(0) != 0;
-    shares
-        || bandwidth(cpu).is_some()
+    set(cpu.shares()).is_some()
+        || set(cpu.quota()).is_some()
+        || set(cpu.period()).is_some()
         || cpu.burst().is_some()
         || cpu.idle().is_some()
         || asks_for_v1(cpu).is_some()
 }
 
-/// Quota and period, if either is set.
-fn bandwidth(cpu: &LinuxCpu) -> Option<(Option<i64>, Option<u64>)> {
-    let quota = cpu.quota().filter(|quota| *quota != 0);
-    let period = cpu.period().filter(|period| *period != 0);
-    (quota.is_some() || period.is_some()).then_some((quota, period))
+/// The shares to write. An idle group's weight is fixed.
+fn shares(cpu: &LinuxCpu) -> Option<u64> {
+    set(cpu.shares()).filter(|_| cpu.idle() != Some(1))
 }
 
 /// Version 2's weight (1 to 10000, 100 unless told) for version 1's shares (2 to 262144, 1024 unless told): the curve
-/// through the three pairs that all runtimes have agreed on, 10^((l² + 125 l) / 612 - 7 / 34) with l = log2(shares).
+/// through these three pairs, 10^((l² + 125 l) / 612 - 7 / 34) with l = log2(shares). The line through the first and the
+/// last, which runtimes took before (1 + (shares - 2) * 9999 / 262142), makes 39 of 1024: a container that asks for what
+/// everybody has would get less than half of it.
 fn weight(shares: u64) -> u64 {
     match shares {
         ..=2 => 1,

@@ -14,7 +14,6 @@ use crate::error::{Error, Result};
 
 const NOT_YOURS: &str = "run as root, or let somebody who may give you this folder (delegation, cgroups(7))";
 const READ_ONLY: &str = "the control groups are mounted read-only here";
-const NO_FILE: &str = "this kernel has no such limit, or the folder was removed";
 
 impl Folder {
     /// Whether it is in the one hierarchy of version 2.
@@ -79,7 +78,8 @@ pub(super) fn make_folder(path: &Path) -> Result<bool> {
 /// was not there, and calls `each` with every group above the folder before anything is made in it.
 ///
 /// # Errors
-/// Those of mkdir(2) and of `each`; `EBUSY` where the folder was there and is not empty, or is frozen.
+/// Those of mkdir(2) and of `each`; `EBUSY` where the folder was there and is not empty, or it is frozen; `EOPNOTSUPP` where
+/// it was there and is for threads.
 pub(super) fn make_path(
     folder: &Folder,
     made: &mut Vec<PathBuf>,
@@ -91,11 +91,32 @@ pub(super) fn make_path(
         path.push(part);
         match make_folder(&path)? {
             true => made.push(path.clone()),
-            false if path == folder.path => must_be_idle(folder)?,
+            false if path == folder.path => {
+                must_be_empty(folder)?;
+                must_take_processes(folder)?;
+                must_run(folder)?;
+            }
             false => {}
         }
     }
+    // The root of a hierarchy never is, so that right below it a new one need not be asked.
+    if made.last() == Some(&folder.path) && folder.path.parent() != Some(&folder.mount) {
+        must_run(folder)?;
+    }
     Ok(())
+}
+
+/// A group of threads (cgroups(7), "Thread mode") takes no process of its own, and does not tell whose threads it holds.
+fn must_take_processes(folder: &Folder) -> Result<()> {
+    let kind = if folder.is_v2() { or_gone(folder.read("cgroup.type"))? } else { None };
+    match kind.as_deref().map(str::trim) {
+        Some(kind @ ("threaded" | "domain invalid")) => {
+            let call = format!("use {}, whose cgroup.type is {kind}", folder.path.display());
+            Err(Error::refused(call)(Errno::EOPNOTSUPP)
+                .with_cure(Errno::EOPNOTSUPP, "it may hold threads only: choose another /linux/cgroupsPath"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Two containers in one group would share its limits, and deleting one would kill the other.
@@ -115,12 +136,18 @@ pub(super) fn must_be_empty(folder: &Folder) -> Result<()> {
     }
 }
 
-/// A process born into a frozen group would never get to run.
-fn must_be_idle(folder: &Folder) -> Result<()> {
-    must_be_empty(folder)?;
-    match folder.is_frozen()? {
+/// A process born into a frozen group would never get to run, not even to die: not where the group itself is frozen, and not
+/// where one above it is.
+///
+/// # Errors
+/// `EBUSY` where it is.
+pub(super) fn must_run(folder: &Folder) -> Result<()> {
+    match folder.stands_still()? {
         true => Err(Error::refused(format!("use {}, which is frozen", folder.path.display()))(Errno::EBUSY)
-            .with_cure(Errno::EBUSY, "thaw it, or choose another /linux/cgroupsPath")),
+            .with_cure(
+                Errno::EBUSY,
+                "thaw it, or the group above it that is, or choose another /linux/cgroupsPath",
+            )),
         false => Ok(()),
     }
 }
@@ -175,5 +202,4 @@ fn with_cures(error: Error) -> Error {
         .with_cure(Errno::EACCES, NOT_YOURS)
         .with_cure(Errno::EPERM, NOT_YOURS)
         .with_cure(Errno::EROFS, READ_ONLY)
-        .with_cure(Errno::ENOENT, NO_FILE)
 }

@@ -70,6 +70,17 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// Whether who is in it does not run, because it is frozen or a group above it is. Version 1's state tells of both.
+    pub(super) fn stands_still(&self) -> Result<bool> {
+        if !self.is_v2() {
+            return self.is_frozen();
+        }
+        let events = folder::or_gone(self.read("cgroup.events"))?.unwrap_or_default();
+        Ok(events.lines().any(|line| line == "frozen 1") || self.is_frozen()?)
+    }
+}
+
 /// Freezes by version 2, where `cgroup.events` tells when the last process has stopped.
 fn freeze_v2(folder: &Folder) -> Result<()> {
     folder.write("cgroup.freeze", "1")?;

@@ -1,17 +1,22 @@
-//! `/linux/resources`: what of it we do, which controllers that needs, and the order of setting it.
+//! `/linux/resources`: which controllers it needs, and what is written to their files.
 
-use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxNetwork, LinuxResources};
+use std::collections::HashMap;
 
-use super::{Cgroup, Folder, cpu, cpuset, devices, memory, pids, v2};
+use oci_spec::runtime::LinuxResources;
+
+use super::settings::{List, Settings};
+use super::{Cgroup, cpu, cpuset, devices, hugetlb, io, memory, network, pids, rdma, v2};
 use crate::error::{Error, Result};
 
 /// A controller that a limit needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Need {
     /// Its name, such as `memory`.
-    pub(super) controller: &'static str,
+    pub(super) controller: String,
     /// Who needs it: a JSON pointer.
-    pub(super) pointer: &'static str,
+    pub(super) pointer: String,
+    /// Whether it must be version 2's.
+    pub(super) unified: bool,
 }
 
 impl Need {
@@ -22,123 +27,179 @@ impl Need {
              or take the limit out",
             self.controller
         );
-        Error::Config { pointer: self.pointer.into(), problem }
+        Error::Config { pointer: self.pointer.clone(), problem }
     }
 }
 
-/// Checks everything that can be found wrong in `resources` before anything is made. Empty objects and lists ask for
-/// nothing.
+/// Checks everything that can be found wrong in `resources` before anything is made, whatever the machine has. Empty
+/// objects and lists ask for nothing.
 ///
 /// # Errors
 /// [`Error::Config`] with the JSON pointer.
 pub fn check(resources: &LinuxResources) -> Result<()> {
-    let not_done = [
-        ("/linux/resources/blockIO", resources.block_io().as_ref().is_some_and(asks_for_block_io)),
-        (
-            "/linux/resources/hugepageLimits",
-            resources.hugepage_limits().as_ref().is_some_and(|l| !l.is_empty()),
-        ),
-        ("/linux/resources/network", resources.network().as_ref().is_some_and(asks_for_network)),
-        ("/linux/resources/rdma", resources.rdma().as_ref().is_some_and(|map| !map.is_empty())),
-    ];
-    if let Some((pointer, _)) = not_done.iter().find(|(_, asked)| *asked) {
-        return Err(wrong(*pointer, "this version does not do this; take it out of the config"));
+    let at = |name: &str| format!("/linux/resources/{name}");
+    if let Some((name, problem)) = resources.memory().as_ref().and_then(memory::check) {
+        return Err(wrong(at(&format!("memory/{name}")), problem));
+    }
+    if let Some((name, problem)) = resources.cpu().as_ref().and_then(cpu::check) {
+        return Err(wrong(at(&format!("cpu/{name}")), problem));
+    }
+    if let Some((name, problem)) = resources.block_io().as_ref().and_then(io::check) {
+        return Err(wrong(at(&format!("blockIO/{name}")), problem));
+    }
+    if let Some((n, problem)) = resources.hugepage_limits().as_deref().and_then(hugetlb::check) {
+        return Err(wrong(at(&format!("hugepageLimits/{n}/pageSize")), problem));
+    }
+    if let Some(n) = resources.network().as_ref().and_then(network::check) {
+        return Err(wrong(at(&format!("network/priorities/{n}/name")), "is no device's name"));
+    }
+    if let Some((name, problem)) = resources.rdma().as_ref().and_then(rdma::check) {
+        return Err(wrong(at(&format!("rdma/{}", escaped(name))), problem));
     }
     for file in resources.unified().iter().flatten().map(|(file, _)| file) {
-        // A slash would lead to another group's files, and some files are no limits but doors.
-        if file.contains('/') || !file.contains('.') || file.starts_with("cgroup.") {
-            let problem = "is not the name of a controller's file, such as memory.high";
-            return Err(wrong(format!("/linux/resources/unified/{}", file.replace('/', "~1")), problem));
-        }
+        v2::check_unified(file)
+            .map_err(|problem| wrong(at(&format!("unified/{}", escaped(file))), problem))?;
     }
-    resources.memory().as_ref().map_or(Ok(()), memory::check)?;
     devices::rules(resources).map(drop)
 }
 
-fn asks_for_block_io(io: &LinuxBlockIo) -> bool {
-    let some = |length: Option<usize>| length.unwrap_or(0) != 0;
-    io.weight().unwrap_or(0) != 0
-        || io.leaf_weight().unwrap_or(0) != 0
-        || some(io.weight_device().as_ref().map(Vec::len))
-        || some(io.throttle_read_bps_device().as_ref().map(Vec::len))
-        || some(io.throttle_write_bps_device().as_ref().map(Vec::len))
-        || some(io.throttle_read_iops_device().as_ref().map(Vec::len))
-        || some(io.throttle_write_iops_device().as_ref().map(Vec::len))
-}
-
-fn asks_for_network(network: &LinuxNetwork) -> bool {
-    network.class_id().unwrap_or(0) != 0 || network.priorities().as_ref().is_some_and(|list| !list.is_empty())
+/// A name as a part of a JSON pointer (RFC 6901).
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// The controllers that `resources` needs. That of devices is none: version 2 has programs instead, and without
 /// either, the runtime's own privilege decides.
 pub(super) fn needed(resources: &LinuxResources) -> Vec<Need> {
     let memory = resources.memory().as_ref().is_some_and(memory::asked);
-    let cpu = resources.cpu().as_ref();
+    let (cpu, network) = (resources.cpu().as_ref(), resources.network().as_ref());
     let all = [
-        ("pids", "/linux/resources/pids", resources.pids().is_some_and(|pids| pids.limit() != 0)),
-        ("memory", "/linux/resources/memory", memory),
-        ("cpu", "/linux/resources/cpu", cpu.is_some_and(cpu::asked)),
-        ("cpuset", "/linux/resources/cpu", cpu.is_some_and(cpuset::asked)),
+        ("pids", "pids", resources.pids().is_some()),
+        ("memory", "memory", memory),
+        ("cpu", "cpu", cpu.is_some_and(cpu::asked)),
+        ("cpuset", "cpu", cpu.is_some_and(cpuset::asked)),
+        ("io", "blockIO", resources.block_io().as_ref().is_some_and(io::asked)),
+        (
+            "hugetlb",
+            "hugepageLimits",
+            resources.hugepage_limits().as_ref().is_some_and(|list| !list.is_empty()),
+        ),
+        ("net_cls", "network/classID", network.is_some_and(network::asks_for_class)),
+        ("net_prio", "network/priorities", network.is_some_and(network::asks_for_priorities)),
+        ("rdma", "rdma", resources.rdma().as_ref().is_some_and(|devices| !devices.is_empty())),
     ];
-    let asked = all.into_iter().filter(|(_, _, asked)| *asked);
-    asked.map(|(controller, pointer, _)| Need { controller, pointer }).collect()
-}
-
-/// Sets all limits on the folders, which are there.
-///
-/// # Errors
-/// What the kernel refuses, with file and value; [`Error::Config`] for what only version 1 can do where there is none.
-pub(super) fn set(cgroup: &Cgroup, resources: &LinuxResources) -> Result<()> {
-    devices::limit(cgroup, resources)?;
-    for need in needed(resources) {
-        let Some(folder) = cgroup.v1(need.controller).or(cgroup.v2()) else { continue };
-        match need.controller {
-            "pids" => resources.pids().iter().try_for_each(|pids| pids::limit_processes(folder, pids))?,
-            "memory" => resources.memory().iter().try_for_each(|memory| set_memory(folder, &need, memory))?,
-            "cpu" => resources.cpu().iter().try_for_each(|cpu| set_cpu(folder, &need, cpu))?,
-            _ => resources.cpu().iter().try_for_each(|cpu| cpuset::limit(folder, cpu))?,
+    let need = |controller: &str, name: &str, unified| Need {
+        controller: controller.to_owned(),
+        pointer: format!("/linux/resources/{name}"),
+        unified,
+    };
+    let asked = all.into_iter().filter(|(.., asked)| *asked);
+    let mut needed: Vec<Need> = asked.map(|(controller, name, _)| need(controller, name, false)).collect();
+    for (file, _) in sorted(resources.unified()) {
+        if let Some(controller) = v2::controller(file) {
+            needed.push(need(controller, &format!("unified/{}", escaped(file)), true));
         }
     }
-    match (resources.unified().as_ref().filter(|unified| !unified.is_empty()), cgroup.v2()) {
-        (None, _) => Ok(()),
-        (Some(unified), Some(folder)) => v2::set_unified(folder, unified),
-        (Some(_), None) => Err(wrong(
-            "/linux/resources/unified",
-            "needs version 2 of control groups, and it is not mounted here",
-        )),
+    needed
+}
+
+impl Cgroup {
+    /// What `resources` asks of it, file by file: everything that can be found wrong before anything is made was.
+    ///
+    /// # Errors
+    /// [`Error::Config`] at the limit for which this machine has no controller, or one of the wrong version.
+    pub fn settings(&self, resources: &LinuxResources) -> Result<Settings> {
+        let mut settings =
+            Settings { needs: Vec::new(), devices: Some(devices::rules(resources)?), lists: Vec::new() };
+        for need in needed(resources) {
+            let folder = if need.unified { self.v2() } else { self.with(&need.controller) };
+            let Some(folder) = folder else {
+                return Err(need.missing("no hierarchy on this machine"));
+            };
+            if !need.unified {
+                let mut list = List::of(folder);
+                ask(&mut list, &need, resources)?;
+                settings.lists.push((folder.clone(), list));
+            }
+            settings.needs.push(need);
+        }
+        // Last: what it says counts.
+        match (sorted(resources.unified()), self.v2()) {
+            (files, _) if files.is_empty() => {}
+            (files, Some(folder)) => settings.lists.push((folder.clone(), v2::unified(folder, &files))),
+            (_, None) => {
+                let problem = "needs version 2 of control groups, and it is not mounted here";
+                return Err(wrong("/linux/resources/unified", problem));
+            }
+        }
+        Ok(settings)
     }
 }
 
-fn set_memory(folder: &Folder, need: &Need, memory: &LinuxMemory) -> Result<()> {
-    if folder.is_v2() {
-        refuse_v1_only(need, memory::asks_for_v1(memory))?;
-        memory::limit_memory_v2(folder, memory)
-    } else {
-        memory::limit_memory_v1(folder, memory)?;
-        memory::only_in_v1(folder, memory)
-    }
-}
-
-fn set_cpu(folder: &Folder, need: &Need, cpu: &LinuxCpu) -> Result<()> {
-    if folder.is_v2() {
-        refuse_v1_only(need, cpu::asks_for_v1(cpu))?;
-        cpu::limit_cpu_v2(folder, cpu)?;
-    } else {
-        cpu::limit_cpu_v1(folder, cpu)?;
-        cpu::realtime(folder, cpu)?;
-    }
-    cpu::burst_and_idle(folder, cpu)
-}
-
-fn refuse_v1_only(need: &Need, name: Option<&str>) -> Result<()> {
-    match name {
+/// Adds what the controller of `need` is asked for.
+///
+/// # Errors
+/// [`Error::Config`] for what only version 1 can do where there is version 2: "If the conversion is not possible the runtime
+/// MUST generate an error" (runtime-spec, config-linux.md, "Unified").
+fn ask(list: &mut List, need: &Need, resources: &LinuxResources) -> Result<()> {
+    let v2 = list.is_v2();
+    let only_v1 = |name: Option<&str>| match name.filter(|_| v2) {
         Some(name) => Err(wrong(
             format!("{}/{name}", need.pointer),
             "version 2 of control groups, which this machine has, cannot do this; take it out of the config",
         )),
         None => Ok(()),
+    };
+    match (need.controller.as_str(), resources) {
+        ("pids", r) => r.pids().iter().for_each(|pids| pids::limit_processes(list, pids)),
+        ("memory", r) => {
+            if let Some(memory) = r.memory() {
+                only_v1(memory::asks_for_v1(memory))?;
+                if v2 {
+                    memory::limit_memory_v2(list, memory);
+                } else {
+                    memory::limit_memory_v1(list, memory);
+                    memory::only_in_v1(list, memory);
+                }
+            }
+        }
+        ("cpu", r) => {
+            if let Some(cpu) = r.cpu() {
+                only_v1(cpu::asks_for_v1(cpu))?;
+                if v2 {
+                    cpu::limit_cpu_v2(list, cpu);
+                } else {
+                    cpu::limit_cpu_v1(list, cpu);
+                    cpu::realtime(list, cpu);
+                }
+                cpu::burst_and_idle(list, cpu);
+            }
+        }
+        ("cpuset", r) => r.cpu().iter().for_each(|cpu| cpuset::limit(list, cpu)),
+        ("io", r) => {
+            if let Some(io) = r.block_io() {
+                only_v1(io::asks_for_v1(io))?;
+                if v2 { io::limit_v2(list, io) } else { io::limit_v1(list, io) }
+            }
+        }
+        ("hugetlb", r) => r.hugepage_limits().iter().for_each(|limits| hugetlb::limit(list, limits)),
+        ("net_cls", r) => r.network().iter().for_each(|network| network::class(list, network)),
+        ("net_prio", r) => r.network().iter().for_each(|network| network::priorities(list, network)),
+        (_, r) => r.rdma().iter().for_each(|devices| rdma::limit(list, devices)),
     }
+    Ok(())
+}
+
+/// The files of `/linux/resources/unified` in the order of their names, each with its value.
+fn sorted(unified: &Option<HashMap<String, String>>) -> Vec<(&str, &str)> {
+    let mut files: Vec<_> = unified.iter().flatten().map(|(file, value)| (&**file, &**value)).collect();
+    files.sort_unstable();
+    files
+}
+
+/// In most limits 0 means what a missing one means.
+pub(super) fn set<T: Default + PartialEq>(value: Option<T>) -> Option<T> {
+    value.filter(|value| *value != T::default())
 }
 
 /// An error in the config.

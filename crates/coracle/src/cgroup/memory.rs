@@ -4,99 +4,102 @@ use nix::errno::Errno;
 use oci_spec::runtime::LinuxMemory;
 
 use super::Folder;
+use super::limits::set;
+use super::settings::List;
 use crate::error::{Error, Result};
 
 const IN_USE: &str = "the group uses more than that, and it could not be taken back";
+const SWAP_TOO: &str = "memory and swap together may not be less than memory alone: set both";
 const NO_SWAP: &str = "this kernel does not count swap: boot it with swapaccount=1, or take the limit out";
 
-/// Sets the most memory, in bytes, that the group may use, in `memory.max` of version 2 or `memory.limit_in_bytes` of
+/// Asks for the most memory, in bytes, that the group may use, in `memory.max` of version 2 or `memory.limit_in_bytes` of
 /// version 1. Where a group is at its limit and nothing can be taken back, the kernel kills one of its processes. -1 means
 /// no limit, which version 2 calls `max`.
-///
-/// # Errors
-/// What the kernel says to the value, with the file.
-pub(super) fn limit_bytes(folder: &Folder, limit: i64) -> Result<()> {
-    match (folder.is_v2(), limit) {
-        (true, ..0) => folder.write("memory.max", "max"),
-        (true, _) => folder.write("memory.max", &limit.to_string()),
-        (false, _) => folder.write("memory.limit_in_bytes", &limit.to_string()),
-    }
+pub(super) fn limit_bytes(list: &mut List, limit: i64) {
+    match (list.is_v2(), limit) {
+        (true, ..0) => list.write("memory.max", "max"),
+        (true, _) => list.write("memory.max", limit),
+        (false, _) => list
+            .write("memory.limit_in_bytes", limit)
+            .cure(Errno::EBUSY, IN_USE)
+            .cure(Errno::EINVAL, SWAP_TOO),
+    };
 }
 
-/// Sets the memory limits, in bytes, on version 2 (runtime-spec, config-linux.md, "Memory"): `limit` by
+/// Asks for the memory limits, in bytes, on version 2 (runtime-spec, config-linux.md, "Memory"): `limit` by
 /// [`limit_bytes`], `reservation` in `memory.low`, and in `memory.swap.max` swap alone, which the config counts together
 /// with memory. -1 means no limit (`max`); what is missing or 0 is left as it is.
-///
-/// # Errors
-/// What the kernel says to a value, with the file.
-pub(super) fn limit_memory_v2(folder: &Folder, memory: &LinuxMemory) -> Result<()> {
+pub(super) fn limit_memory_v2(list: &mut List, memory: &LinuxMemory) {
     let or_max = |value: i64| if value < 0 { "max".to_owned() } else { value.to_string() };
     if let Some(swap) = swap_alone(memory) {
-        match folder.write("memory.swap.max", &or_max(swap)) {
-            // A kernel that has no swap, or does not count it, gives none and limits none.
-            Err(error) if error.errno() == Some(Errno::ENOENT) && swap <= 0 => {}
-            other => other.map_err(|error| error.with_cure(Errno::ENOENT, NO_SWAP))?,
+        let setting = list.write("memory.swap.max", or_max(swap)).cure(Errno::ENOENT, NO_SWAP);
+        // A kernel that has no swap, or does not count it, gives none and limits none.
+        if swap <= 0 {
+            setting.optional();
         }
     }
     if let Some(limit) = set(memory.limit()) {
-        limit_bytes(folder, limit)?;
+        limit_bytes(list, limit);
     }
     if let Some(reservation) = set(memory.reservation()) {
-        folder.write("memory.low", &or_max(reservation))?;
+        list.write("memory.low", or_max(reservation));
     }
-    Ok(())
 }
 
-/// Sets the memory limits, in bytes, on version 1: `limit` by [`limit_bytes`], `reservation` in
+/// Asks for the memory limits, in bytes, on version 1: `limit` by [`limit_bytes`], `reservation` in
 /// `memory.soft_limit_in_bytes`, and in `memory.memsw.limit_in_bytes` memory and swap together, as the config counts
-/// them. That one may never be below the first (`EINVAL`), so to raise both takes the other order than to lower both.
-/// -1 means no limit; what is missing or 0 is left as it is.
-///
-/// # Errors
-/// What the kernel says to a value, with the file: `EBUSY` where more is in use.
-pub(super) fn limit_memory_v1(folder: &Folder, memory: &LinuxMemory) -> Result<()> {
-    let cured = |error: Error| error.with_cure(Errno::EBUSY, IN_USE);
-    let write = |file: &str, value: i64| folder.write(file, &value.to_string()).map_err(cured);
+/// them. -1 means no limit; what is missing or 0 is left as it is.
+pub(super) fn limit_memory_v1(list: &mut List, memory: &LinuxMemory) {
     let limit = set(memory.limit());
+    if let Some(limit) = limit {
+        limit_bytes(list, limit);
+    }
     // No limit on memory is none on memory and swap.
-    let swap = set(memory.swap()).or(limit.filter(|limit| *limit == -1));
-    let again = match limit.map(|limit| limit_bytes(folder, limit).map_err(cured)) {
-        Some(Err(error)) if swap.is_some() && error.errno() == Some(Errno::EINVAL) => limit,
-        Some(Err(error)) => return Err(error),
-        _ => None,
-    };
-    if let Some(swap) = swap {
-        match write("memory.memsw.limit_in_bytes", swap) {
-            Err(error) if error.errno() == Some(Errno::ENOENT) && swap == -1 => {}
-            other => other.map_err(|error| error.with_cure(Errno::ENOENT, NO_SWAP))?,
+    if let Some(swap) = set(memory.swap()).or(limit.filter(|limit| *limit == -1)) {
+        let setting = list.write("memory.memsw.limit_in_bytes", swap);
+        setting.cure(Errno::EBUSY, IN_USE).cure(Errno::ENOENT, NO_SWAP).cure(Errno::EINVAL, SWAP_TOO);
+        if swap == -1 {
+            setting.optional();
         }
     }
-    if let Some(limit) = again {
-        limit_bytes(folder, limit).map_err(cured)?;
-    }
     if let Some(reservation) = set(memory.reservation()) {
-        write("memory.soft_limit_in_bytes", reservation)?;
+        list.write("memory.soft_limit_in_bytes", reservation);
     }
-    Ok(())
 }
 
-/// Sets what only version 1 has: limits on the kernel's memory, `swappiness`, no OOM killer.
+/// Asks for what only version 1 has: a limit on the buffers of TCP, `swappiness`, no OOM killer.
+pub(super) fn only_in_v1(list: &mut List, memory: &LinuxMemory) {
+    if memory.use_hierarchy() == Some(true) {
+        // As it always is where Linux no longer has the file's other value.
+        list.write("memory.use_hierarchy", 1).optional();
+    }
+    if let Some(limit) = set(memory.kernel_tcp()) {
+        list.write("memory.kmem.tcp.limit_in_bytes", limit);
+    }
+    if let Some(value) = memory.swappiness() {
+        list.write("memory.swappiness", value);
+    }
+    if memory.disable_oom_killer() == Some(true) {
+        list.write("memory.oom_control", 1).undone_by("0");
+    }
+}
+
+/// Asserts that no limit is below what the group uses (`checkBeforeUpdate`), where the kernel would not: version 2 takes such
+/// a limit, and kills until it holds. Where the use cannot be read, it is the kernel's turn.
 ///
 /// # Errors
-/// What the kernel says to a value, with the file.
-pub(super) fn only_in_v1(folder: &Folder, memory: &LinuxMemory) -> Result<()> {
-    #[allow(deprecated)] // A kernel before 5.4 has it; the others say themselves that they have not.
-    let kernel = set(memory.kernel());
-    let values = [
-        ("memory.use_hierarchy", memory.use_hierarchy().filter(|on| *on).map(i64::from)),
-        ("memory.kmem.limit_in_bytes", kernel),
-        ("memory.kmem.tcp.limit_in_bytes", set(memory.kernel_tcp())),
-        ("memory.swappiness", memory.swappiness().map(|value| value.try_into().unwrap_or(i64::MAX))),
-        ("memory.oom_control", memory.disable_oom_killer().filter(|off| *off).map(i64::from)),
-    ];
-    for (file, value) in values {
-        if let Some(value) = value {
-            folder.write(file, &value.to_string())?;
+/// `EBUSY`, as the kernel's own for version 1.
+pub(super) fn must_suffice(folder: &Folder, memory: &LinuxMemory) -> Result<()> {
+    let used = folder.read("memory.current").ok().and_then(|text| text.trim().parse::<i64>().ok());
+    let (Some(used), true) = (used, memory.check_before_update() == Some(true)) else { return Ok(()) };
+    for (name, limit) in [("limit", memory.limit()), ("swap", memory.swap())] {
+        if set(limit).is_some_and(|limit| (0..=used).contains(&limit)) {
+            let call = format!(
+                "set /linux/resources/memory/{name} to {} bytes, of which {used} are in use",
+                limit.unwrap_or(0)
+            );
+            return Err(Error::refused(call)(Errno::EBUSY)
+                .with_cure(Errno::EBUSY, "ask for more, or without checkBeforeUpdate"));
         }
     }
     Ok(())
@@ -104,10 +107,7 @@ pub(super) fn only_in_v1(folder: &Folder, memory: &LinuxMemory) -> Result<()> {
 
 /// The property that only version 1 can do, if one is asked for: its name in the config.
 pub(super) fn asks_for_v1(memory: &LinuxMemory) -> Option<&'static str> {
-    #[allow(deprecated)]
-    let kernel = set(memory.kernel());
     let asked = [
-        ("kernel", kernel.is_some_and(|limit| limit > 0)),
         ("kernelTCP", set(memory.kernel_tcp()).is_some_and(|limit| limit > 0)),
         ("swappiness", memory.swappiness().is_some()),
         ("disableOOMKiller", memory.disable_oom_killer() == Some(true)),
@@ -121,22 +121,19 @@ pub(super) fn asked(memory: &LinuxMemory) -> bool {
     limits.into_iter().any(|limit| set(limit).is_some()) || asks_for_v1(memory).is_some()
 }
 
-/// What is wrong with the limits, whichever version they are for.
-///
-/// # Errors
-/// [`Error::Config`] for a swap limit without, or below, the memory limit.
-pub(super) fn check(memory: &LinuxMemory) -> Result<()> {
-    let fail = |problem: &str| {
-        Err(Error::Config { pointer: "/linux/resources/memory/swap".into(), problem: problem.into() })
-    };
+/// What is wrong with the limits, whichever version they are for: the property's name, and why.
+pub(super) fn check(memory: &LinuxMemory) -> Option<(&'static str, &'static str)> {
+    if memory.swappiness().is_some_and(|value| value > 100) {
+        return Some(("swappiness", "must be from 0 to 100"));
+    }
     match (set(memory.limit()), set(memory.swap())) {
         (None | Some(-1), Some(0..)) => {
-            fail("counts memory and swap together, so it needs a memory limit too")
+            Some(("swap", "counts memory and swap together, so it needs a memory limit too"))
         }
         (Some(limit), Some(swap @ 0..)) if swap < limit => {
-            fail("counts memory and swap together, so it cannot be below the memory limit")
+            Some(("swap", "counts memory and swap together, so it cannot be below the memory limit"))
         }
-        _ => Ok(()),
+        _ => None,
     }
 }
 
@@ -147,9 +144,4 @@ fn swap_alone(memory: &LinuxMemory) -> Option<i64> {
         (limit, Some(swap)) => Some(swap - limit.unwrap_or(0)),
         (_, None) => None,
     }
-}
-
-/// In these limits 0 means what a missing one means.
-fn set(value: Option<i64>) -> Option<i64> {
-    value.filter(|value| *value != 0)
 }

@@ -17,20 +17,28 @@ use crate::sys;
 mod below;
 mod cpu;
 mod cpuset;
+mod delegate;
 mod devices;
 mod folder;
 mod freezer;
 mod hierarchy;
+mod hugetlb;
+mod io;
 mod kill;
 mod limits;
 mod memory;
+mod network;
 mod pids;
+mod rdma;
 mod remove;
+mod settings;
+mod update;
 mod v1;
 mod v2;
 
 pub use devices::{Access, Rule, rules};
 pub use limits::check;
+pub use settings::Settings;
 
 /// The control group that a container asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +50,9 @@ pub struct Plan {
     pub resources: LinuxResources,
     /// Whether the container may do without, where we may not make one: nobody asked for it by path or limit.
     pub optional: bool,
+    /// The user, outside of the container, who may divide it: where its program is that of a user namespace and has the
+    /// group's files to write to.
+    pub owner: Option<u32>,
 }
 
 /// The control group of a container, in each hierarchy of this machine.
@@ -102,6 +113,7 @@ pub fn locate(plan: &Plan, joining: bool) -> Result<Cgroup> {
                 if !shared {
                     return Err(error);
                 }
+                folders.iter().try_for_each(folder::must_run)?;
             }
             other => other?,
         }
@@ -154,39 +166,32 @@ impl Cgroup {
         if self.shared {
             return Ok(());
         }
-        let needed = self.needed(plan)?;
+        let settings = self.settings(&plan.resources)?;
         let mut made = Vec::new();
         self.folders
             .iter()
-            .try_for_each(|folder| self.make(folder, &needed, &mut made))
-            .and_then(|()| limits::set(self, &plan.resources))
+            .try_for_each(|folder| self.make(folder, &settings, &mut made))
+            .and_then(|()| settings.apply(self))
+            .and_then(|()| plan.owner.map_or(Ok(()), |owner| self.delegate(owner)))
             .or_else(|error| self.undo(plan, &made, error))
-    }
-
-    /// The controllers that the limits of `plan` need.
-    ///
-    /// # Errors
-    /// One that no hierarchy of this machine has, by its JSON pointer.
-    fn needed(&self, plan: &Plan) -> Result<Vec<limits::Need>> {
-        let needed = limits::needed(&plan.resources);
-        match needed.iter().find(|need| self.v1(need.controller).is_none() && self.v2().is_none()) {
-            Some(need) => Err(need.missing("no hierarchy on this machine")),
-            None => Ok(needed),
-        }
     }
 
     /// Makes one of the folders, with those above it that are missing; `made` takes what was not there before.
     ///
     /// # Errors
     /// Those of mkdir(2), and of giving it its controllers; `EBUSY` for one that holds processes or is frozen.
-    fn make(&self, folder: &Folder, needed: &[limits::Need], made: &mut Vec<PathBuf>) -> Result<()> {
+    fn make(&self, folder: &Folder, settings: &Settings, made: &mut Vec<PathBuf>) -> Result<()> {
         if !folder.is_v2() {
             return v1::make(folder, made);
         }
         // Beside version 1, whose hierarchies hold the controllers, only what is asked for.
         let all = self.folders.len() == 1;
-        let here: Vec<_> = needed.iter().filter(|need| self.v1(need.controller).is_none()).collect();
-        v2::make(folder, &here, all, made)
+        v2::make(folder, &self.needed_of_v2(settings), all, made)
+    }
+
+    /// The controllers that version 2 must have for `settings`.
+    fn needed_of_v2<'a>(&self, settings: &'a Settings) -> Vec<&'a limits::Need> {
+        settings.needs.iter().filter(|need| need.unified || self.v1(&need.controller).is_none()).collect()
     }
 
     /// Removes again the folders that were `made` before `error`, the last one first.
@@ -232,6 +237,12 @@ impl Cgroup {
 
     /// The folder of version 1 that has this controller.
     fn v1(&self, controller: &str) -> Option<&Folder> {
-        self.folders.iter().find(|folder| folder.controllers.iter().any(|name| name == controller))
+        let name = if controller == "io" { "blkio" } else { controller };
+        self.folders.iter().find(|folder| folder.controllers.iter().any(|other| other == name))
+    }
+
+    /// The folder that has this controller, or may be given it. Those of networks are version 1's alone.
+    fn with(&self, controller: &str) -> Option<&Folder> {
+        self.v1(controller).or_else(|| self.v2().filter(|_| !controller.starts_with("net_")))
     }
 }

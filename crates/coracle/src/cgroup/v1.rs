@@ -20,18 +20,29 @@ pub(super) fn make(folder: &Folder, made: &mut Vec<PathBuf>) -> Result<()> {
     let first = made.len();
     folder::make_path(folder, made, |_| Ok(()))?;
     if folder.controllers.iter().any(|name| name == "cpuset") {
-        made[first..].iter().map(PathBuf::as_path).try_for_each(inherit_cpuset)?;
+        let of_path = made[first..].iter().map(PathBuf::as_path);
+        // One that was there may have none.
+        let own = made[first..].is_empty().then_some(&*folder.path);
+        return of_path.chain(own).try_for_each(|group| inherit_cpuset(group, &folder.mount));
     }
     Ok(())
 }
 
 /// A new group of the cpuset hierarchy has no CPU and no memory node, and nobody can join it (`ENOSPC`) before it has.
-/// So it gets its parent's.
-fn inherit_cpuset(group: &Path) -> Result<()> {
+/// So it gets its parent's, and so do the groups between it and the hierarchy's mount point that somebody has made and
+/// left like that.
+fn inherit_cpuset(group: &Path, mount: &Path) -> Result<()> {
     let Some(parent) = group.parent() else { return Ok(()) };
+    let read = |group: &Path, file: &str| -> Result<String> {
+        let path = group.join(file);
+        procfs::read_small(&path).map_err(Error::io(format!("read {}", path.display())))
+    };
     for file in [cpuset::CPUS, cpuset::MEMS] {
-        let parents = parent.join(file);
-        let list = procfs::read_small(&parents).map_err(Error::io(format!("read {}", parents.display())))?;
+        let mut list = read(parent, file)?;
+        if list.trim_end().is_empty() && parent != mount {
+            inherit_cpuset(parent, mount)?;
+            list = read(parent, file)?;
+        }
         folder::write_file(&group.join(file), list.trim_end())?;
     }
     Ok(())

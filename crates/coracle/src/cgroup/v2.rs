@@ -1,6 +1,5 @@
 //! Version 2: one hierarchy, in which each group says which controllers its children have.
 
-use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -8,12 +7,16 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
-use super::limits::{Need, wrong};
+use super::limits::Need;
+use super::settings::List;
 use super::{Folder, folder};
 use crate::error::{Error, Result};
 
 /// What a container's group has a use for, limits or not: counting, and limits that come later.
 const USEFUL: [&str; 8] = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"];
+
+const NO_FILE: &str =
+    "the controller has no such file in this kernel: take it out of /linux/resources/unified";
 
 const INTERNAL: &str = "a group that has processes of its own cannot give controllers to those below it; \
                         move them into a group of their own";
@@ -34,7 +37,7 @@ pub(super) fn make(folder: &Folder, needed: &[&Need], all: bool, made: &mut Vec<
 fn enable(group: &Path, needed: &[&Need], all: bool) -> Result<()> {
     let available = folder::read_file(&group.join("cgroup.controllers"))?;
     let available: Vec<&str> = available.split_whitespace().collect();
-    if let Some(need) = needed.iter().find(|need| !available.contains(&need.controller)) {
+    if let Some(need) = needed.iter().find(|need| !available.contains(&need.controller.as_str())) {
         return Err(need.missing(&format!("not in {}", group.join("cgroup.controllers").display())));
     }
     let file = group.join("cgroup.subtree_control");
@@ -65,31 +68,44 @@ fn enable(group: &Path, needed: &[&Need], all: bool) -> Result<()> {
     Ok(())
 }
 
-/// Writes the files that `/linux/resources/unified` names, in the order of their names. Of a value with several lines
-/// each is written by itself: a file such as `io.max` takes one entry at a time.
+/// Lets `folder`, which is there, have the controllers that `needed` lists: for limits that come later.
 ///
 /// # Errors
-/// What the kernel says to a value.
-pub(super) fn set_unified(folder: &Folder, unified: &HashMap<String, String>) -> Result<()> {
-    let mut files: Vec<_> = unified.iter().collect();
-    files.sort();
-    for (file, value) in files {
-        for line in value.lines() {
-            folder.write(file, line).map_err(|error| match error.errno() {
-                Some(Errno::ENOENT) => missing_file(file),
-                _ => error,
-            })?;
-        }
+/// A controller that is missing, or cannot be given.
+pub(super) fn enable_above(folder: &Folder, needed: &[&Need]) -> Result<()> {
+    let above: Vec<&Path> =
+        folder.path.ancestors().skip(1).take_while(|path| path.starts_with(&folder.mount)).collect();
+    above.into_iter().rev().try_for_each(|group| enable(group, needed, false))
+}
+
+/// Whether `/linux/resources/unified` may name this file.
+///
+/// # Errors
+/// Why not: a slash would lead to another group's files, and some files are no limits but doors.
+pub(super) fn check_unified(file: &str) -> std::result::Result<(), &'static str> {
+    let of_group = file.starts_with("cgroup.") && !file.starts_with("cgroup.max.");
+    if file.contains(['/', '\0']) || !file.contains('.') || of_group {
+        return Err("is not the name of a controller's file, such as memory.high");
     }
     Ok(())
 }
 
-fn missing_file(file: &str) -> Error {
-    let controller = file.split_once('.').map_or(file, |(controller, _)| controller);
-    let problem = format!(
-        "there is no such file: the controller {controller:?} is missing in version 2 here, or has no such limit"
-    );
-    wrong(format!("/linux/resources/unified/{file}"), problem)
+/// The controller of a file that `/linux/resources/unified` names; `None` for those that every group has.
+pub(super) fn controller(file: &str) -> Option<&str> {
+    // "memory.pressure" tells, and needs no controller; nobody writes a limit there.
+    file.split_once('.').map(|(controller, _)| controller).filter(|controller| *controller != "cgroup")
+}
+
+/// What `/linux/resources/unified` asks for. Of a value with several lines each is written by itself: a file such as `io.max`
+/// takes one entry at a time.
+pub(super) fn unified(folder: &Folder, files: &[(&str, &str)]) -> List {
+    let mut list = List::of(folder);
+    for (file, value) in files {
+        for line in value.lines() {
+            list.write(*file, line).cure(Errno::ENOENT, NO_FILE);
+        }
+    }
+    list
 }
 
 /// Opens the folder, to be born in (clone3(2)) or to attach a program to (bpf(2)).

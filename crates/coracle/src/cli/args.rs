@@ -123,6 +123,8 @@ pub(super) enum Verb {
         /// The container
         id: String,
     },
+    /// Set other limits of a container, all of them or none; 0 leaves one as it is
+    Update(Update),
     /// List the processes of a container
     #[command(override_usage = "coracle ps [OPTIONS] ID [PS OPTIONS]...")]
     Ps {
@@ -275,6 +277,69 @@ pub(super) struct Exec {
     /// The container, then the program and its arguments [default: an interactive /bin/sh]
     #[arg(required = true, trailing_var_arg = true, value_name = "ID")]
     pub(super) words: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Update {
+    /// A file with the resources of a config, "-" for standard input; then no other limit counts
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) resources: Option<PathBuf>,
+    /// Part in the use of disks, 10 to 1000
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0)]
+    pub(super) blkio_weight: u16,
+    /// Microseconds in which the quota may be used up
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 0)]
+    pub(super) cpu_period: u64,
+    /// Microseconds of processor time in each period; -1: no limit
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 0, allow_negative_numbers = true)]
+    pub(super) cpu_quota: i64,
+    /// Microseconds that may be saved up beyond the quota
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub(super) cpu_burst: Option<u64>,
+    /// Part in the use of processors, 2 to 262144
+    #[arg(long, value_name = "SHARES", default_value_t = 0)]
+    pub(super) cpu_share: u64,
+    /// As the period, for real-time processes
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 0)]
+    pub(super) cpu_rt_period: u64,
+    /// As the quota, for real-time processes
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 0, allow_negative_numbers = true)]
+    pub(super) cpu_rt_runtime: i64,
+    /// Processors it may use, such as 0-2,4
+    #[arg(long, value_name = "LIST", default_value = "")]
+    pub(super) cpuset_cpus: String,
+    /// Memory nodes it may use
+    #[arg(long, value_name = "LIST", default_value = "")]
+    pub(super) cpuset_mems: String,
+    /// Taken for compatibility: Linux has no such limit any more
+    #[arg(long, value_name = "BYTES", hide = true, allow_negative_numbers = true)]
+    pub(super) kernel_memory: Option<String>,
+    /// Taken for compatibility
+    #[arg(long, value_name = "BYTES", hide = true, allow_negative_numbers = true)]
+    pub(super) kernel_memory_tcp: Option<String>,
+    /// Most memory, such as 64M; -1: no limit
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
+    pub(super) memory: Option<String>,
+    /// Memory that it keeps when there is little
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
+    pub(super) memory_reservation: Option<String>,
+    /// Most memory and swap together; -1: no limit
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
+    pub(super) memory_swap: Option<String>,
+    /// Most processes; -1: no limit
+    #[arg(long, value_name = "COUNT", default_value_t = 0, allow_negative_numbers = true)]
+    pub(super) pids_limit: i64,
+    /// Share of the processor's cache, a line such as L3:0=f
+    #[arg(long, value_name = "LINE")]
+    pub(super) l3_cache_schema: Option<String>,
+    /// Share of its way to memory, a line such as MB:0=20
+    #[arg(long, value_name = "LINE")]
+    pub(super) mem_bw_schema: Option<String>,
+    /// 1: it runs only when nobody else wants to
+    #[arg(long, value_name = "0|1", allow_negative_numbers = true)]
+    pub(super) cpu_idle: Option<i64>,
+    /// The container
+    pub(super) id: String,
 }
 
 /// The container's id, and what stands behind it. The two are one list, for this is how clap reads no option behind

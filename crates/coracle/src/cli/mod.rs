@@ -8,7 +8,9 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use clap::CommandFactory;
+use serde_json::{Value, json};
 
+use crate::config::IntelRdt;
 use crate::create;
 use crate::error::{Error, Result};
 use crate::explain::{self, Explain};
@@ -17,9 +19,10 @@ use crate::plan::{Manner, Plan};
 use crate::run::{self, After};
 use crate::{
     bundle, delete, exec, features, kill, list, pause, ps, sandbox, seal, signal, spec, start, state, sys,
+    update,
 };
 
-use args::{Cli, Create, Exec, Sandbox, Verb};
+use args::{Cli, Create, Exec, Sandbox, Update, Verb};
 
 /// What an exec ends with that could not begin: no program's status, and not the 1 of all else.
 const NOT_EXECUTED: u8 = 255;
@@ -125,6 +128,10 @@ fn act(cli: Cli, kept: u32, explain: &Explain) -> Result<u8> {
         Verb::Delete { force, id } => delete::delete(&root, &id, force, explain).map(|()| 0),
         Verb::Pause { id } => pause::pause(&root, &id).map(|()| 0),
         Verb::Resume { id } => pause::resume(&root, &id).map(|()| 0),
+        Verb::Update(wish) => {
+            let (id, wish) = limits(wish, explain)?;
+            update::update(&root, &id, &wish, explain).map(|()| 0)
+        }
         Verb::State { id } => say(&list::state(&root, &id)?),
         Verb::List { format, quiet } => say(&list::list(&root, format, quiet, explain)?),
         Verb::Ps { format, words } => {
@@ -261,4 +268,51 @@ fn execute(wish: Exec, kept: u32, root: &Path, explain: &Explain) -> Result<u8> 
         selinux: wish.process_label,
     };
     exec::exec(root, &id, &wanted, &manner, explain)
+}
+
+/// The container, and what an update asks of it. What is 0 or empty is left out.
+fn limits(wish: Update, explain: &Explain) -> Result<(String, update::Wish)> {
+    if wish.kernel_memory.is_some() || wish.kernel_memory_tcp.is_some() {
+        explain.warn("--kernel-memory, --kernel-memory-tcp: ignored; --memory counts the kernel's, too");
+    }
+    let bytes = |text: Option<String>| match text.as_deref() {
+        None | Some("" | "0") => Ok(Value::Null),
+        Some("-1") => Ok(json!(-1)),
+        Some(text) => sandbox::bytes(text).map(|bytes| json!(bytes)),
+    };
+    let mut limits = json!({
+        "blockIO": { "weight": wish.blkio_weight },
+        "cpu": {
+            "period": wish.cpu_period,
+            "quota": wish.cpu_quota,
+            "shares": wish.cpu_share,
+            "realtimePeriod": wish.cpu_rt_period,
+            "realtimeRuntime": wish.cpu_rt_runtime,
+            "cpus": wish.cpuset_cpus,
+            "mems": wish.cpuset_mems,
+        },
+        "memory": {
+            "limit": bytes(wish.memory)?,
+            "reservation": bytes(wish.memory_reservation)?,
+            "swap": bytes(wish.memory_swap)?,
+        },
+        "pids": { "limit": wish.pids_limit },
+    });
+    for part in limits.as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
+        let part = part.as_object_mut().expect("each is an object");
+        part.retain(|_, value| !value.is_null() && *value != json!(0) && *value != json!(""));
+    }
+    // Of these, 0 is a value.
+    for (name, value) in [("burst", json!(wish.cpu_burst)), ("idle", json!(wish.cpu_idle))] {
+        if !value.is_null() {
+            limits["cpu"][name] = value;
+        }
+    }
+    limits.as_object_mut().expect("it is one").retain(|_, part| *part != json!({}));
+    let rdt = IntelRdt {
+        l3_cache_schema: wish.l3_cache_schema,
+        mem_bw_schema: wish.mem_bw_schema,
+        ..IntelRdt::default()
+    };
+    Ok((wish.id, update::Wish { file: wish.resources, limits, rdt }))
 }

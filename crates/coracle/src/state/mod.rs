@@ -207,12 +207,7 @@ impl Dir {
         if state.pid == 0 {
             return self.write(CREATING, &serde_json::to_vec(state).expect("a state is plain data"));
         }
-        let (new, path) = (format!("{CREATING}.new"), self.path.join(CREATING));
-        self.write(&new, &serde_json::to_vec(state).expect("a state is plain data"))?;
-        // A reader sees the old one or the new one, never a half. Nothing is flushed to a disk: no container outlives its
-        // machine.
-        std::fs::rename(self.path.join(new), &path)
-            .map_err(Error::io(format!("rename to {}", path.display())))
+        self.replace(CREATING, &serde_json::to_vec(state).expect("a state is plain data"))
     }
 
     /// Says that the container is created: `creating.json`, with all that was noted, becomes `state.json`, by one rename(2).
@@ -256,6 +251,30 @@ impl Dir {
     /// Those of writing a file.
     pub fn keep_config(&self, text: &[u8]) -> Result<()> {
         self.write(CONFIG, text)
+    }
+
+    /// Keeps another config in its place. A reader sees the old one or the new one.
+    ///
+    /// # Errors
+    /// Those of writing a file.
+    pub fn replace_config(&self, text: &[u8]) -> Result<()> {
+        self.replace(CONFIG, text)
+    }
+
+    /// Keeps another state of a container that was created. A reader sees the old one or the new one.
+    ///
+    /// # Errors
+    /// Those of writing a file.
+    pub fn save(&self, state: &State) -> Result<()> {
+        self.replace(STATE, &serde_json::to_vec(state).expect("a state is plain data"))
+    }
+
+    /// A reader sees the old one or the new one, never a half. Nothing is flushed to a disk: no container outlives its machine.
+    fn replace(&self, name: &str, text: &[u8]) -> Result<()> {
+        let (new, path) = (format!("{name}.new"), self.path.join(name));
+        self.write(&new, text)?;
+        std::fs::rename(self.path.join(new), &path)
+            .map_err(Error::io(format!("rename to {}", path.display())))
     }
 
     /// Where the copy of the bundle's config is; a container without a bundle has none.

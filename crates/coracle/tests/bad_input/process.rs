@@ -167,6 +167,6 @@ pub(crate) fn a_limit_that_this_machine_does_not_have_leaves_nothing() {
     check(&[(
         "no such controller",
         |_, c| c["linux"]["resources"] = json!({ "unified": { "nowhere.max": "1" } }),
-        &["/linux/resources/unified/nowhere.max", "no such file", "\"nowhere\" is missing"],
+        &["/linux/resources/unified/nowhere.max", "\"nowhere\"", "missing"],
     )]);
 }

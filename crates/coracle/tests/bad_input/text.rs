@@ -203,12 +203,9 @@ pub(crate) fn each_wrong_version_is_refused() {
 
 pub(crate) fn what_is_not_done_is_refused_by_name() {
     check(&[(
-        "huge pages",
-        |_, c| {
-            let limit = json!({ "pageSize": "2MB", "limit": u64::MAX });
-            c["linux"]["resources"] = json!({ "hugepageLimits": [limit] });
-        },
-        &["/linux/resources/hugepageLimits: this version does not"],
+        "TCP buffers",
+        |_, c| c["linux"]["resources"] = json!({ "network": { "classID": 1 } }),
+        &["/linux/resources/network/classID: needs the controller \"net_cls\""],
     )]);
 }
 

@@ -7,11 +7,14 @@
 mod common;
 
 mod capabilities;
+mod cgroup_limits;
+mod cgroup_paths;
 mod config;
 mod descriptors;
 mod device_errors;
 mod devices;
 mod features;
+mod groups;
 mod harbour;
 mod hook_failures;
 mod hooks;
@@ -34,6 +37,7 @@ mod running;
 mod scheduling;
 mod seccomp;
 mod terminal;
+mod update;
 
 use std::process::ExitCode;
 
@@ -60,6 +64,9 @@ fn main() -> ExitCode {
         devices::TESTS,
         device_errors::TESTS,
         network::TESTS,
+        cgroup_paths::TESTS,
+        cgroup_limits::TESTS,
+        update::TESTS,
         kernel::TESTS,
         seccomp::TESTS,
         paths::TESTS,

@@ -114,11 +114,10 @@ fn rule(listed: &LinuxDeviceCgroup) -> std::result::Result<Rule, (&'static str, 
 ///
 /// # Errors
 /// What the kernel refuses, but for `EPERM` to who is not the host's root: they cannot make device nodes anyway.
-pub(super) fn limit(cgroup: &Cgroup, resources: &LinuxResources) -> Result<()> {
-    let rules = rules(resources)?;
+pub(super) fn limit(cgroup: &Cgroup, rules: &[Rule]) -> Result<()> {
     let result = match (cgroup.v1("devices"), cgroup.v2()) {
-        (Some(folder), _) => v1::limit(folder, &rules),
-        (None, Some(folder)) => v2::filter_devices(super::v2::open_folder(folder)?.as_fd(), &rules),
+        (Some(folder), _) => v1::limit(folder, rules),
+        (None, Some(folder)) => v2::filter_devices(super::v2::open_folder(folder)?.as_fd(), rules),
         (None, None) => Ok(()),
     };
     match result {

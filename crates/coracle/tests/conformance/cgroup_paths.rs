@@ -1,0 +1,230 @@
+//! config-linux.md, "Control groups", "Cgroups Path" and "Cgroup ownership". Row O-23.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+
+use serde_json::{Value, json};
+use testkit::Test;
+
+use super::common::{Bundle, Finish, Leaks, text};
+use super::groups::{Group, config, folders, group, is_v2, limited, roots, said, thawed_after};
+use super::running::each_is_refused;
+
+pub(crate) const TESTS: &[Test] = testkit::tests! {
+    o23_an_absolute_path_is_below_the_root_of_every_hierarchy(root, cgroup),
+    o23_a_relative_path_ends_in_what_was_asked_for(root, cgroup),
+    o23_the_controllers_are_enabled_along_the_path(root, cgroup),
+    o23_the_group_ends_with_its_container(root, cgroup),
+    o23_an_empty_group_is_used(root, cgroup),
+    o23_a_group_that_somebody_left_without_processors_is_filled(root, cgroup1),
+    o23_a_group_with_processes_is_refused(root, cgroup),
+    o23_a_frozen_group_is_refused(root, cgroup),
+    o23_a_group_below_a_frozen_one_is_refused(root, cgroup),
+    o23_a_paused_containers_group_is_refused(root, cgroup),
+    o23_a_group_of_threads_is_refused(root, cgroup2),
+    o23_a_path_that_leads_elsewhere_is_refused(root, cgroup),
+    o23_who_has_its_files_to_write_to_is_their_owner(root, cgroup2),
+    o23_who_has_not_is_not(root, cgroup),
+};
+
+/// The groups that a container's init is in, by what the host's /proc says.
+fn groups_of(bundle: &Bundle) -> Vec<String> {
+    let pid = bundle.state_of(bundle.id())["pid"].clone();
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("its groups");
+    // Another test has a hierarchy of networks for a while, where nobody else sees it mounted.
+    let v2 = roots().iter().any(|root| root.join("cgroup.controllers").exists());
+    let lines = text.lines().filter(|line| !line.contains(":net_") && (v2 || !line.starts_with("0::")));
+    lines.map(|line| line.splitn(3, ':').nth(2).expect("a path").to_owned()).collect()
+}
+
+/// "In the case of an absolute path (starting with /), the runtime MUST take the path to be relative to the cgroups mount
+/// point."
+fn o23_an_absolute_path_is_below_the_root_of_every_hierarchy() {
+    let bundle = limited(&json!({}));
+    let own = groups_of(&bundle);
+    assert!(!own.is_empty() && own.iter().all(|path| *path == group(&bundle)), "{own:?}");
+    assert_eq!(folders(&group(&bundle)).len(), roots().len(), "it has a folder in each");
+}
+
+/// "In the case of a relative path, the runtime MAY interpret the path relative to a runtime-determined location"; each time
+/// the same one.
+fn o23_a_relative_path_ends_in_what_was_asked_for() {
+    let found = [(), ()].map(|()| {
+        let bundle = Bundle::new();
+        let mut config = config(&bundle, &json!({}), &["wait-signal", "TERM"]);
+        let asked = format!("{}/below", bundle.id());
+        config["linux"]["cgroupsPath"] = json!(asked);
+        bundle.write(&config).create(bundle.id());
+        let own = groups_of(&bundle);
+        bundle.must(&["delete", "--force", bundle.id()]);
+        // What was made above it is the caller's: two containers may share it.
+        for path in own.iter().filter(|path| path.ends_with(&asked)) {
+            drop(Group(path.trim_end_matches("/below").to_owned()));
+        }
+        let before = |path: &String| path.strip_suffix(&asked).map(str::to_owned);
+        own.iter().map(before).collect::<Option<Vec<_>>>().unwrap_or_else(|| panic!("{asked}: {own:?}"))
+    });
+    assert_eq!(found[0], found[1]);
+}
+
+fn o23_the_controllers_are_enabled_along_the_path() {
+    let above = Group::of_no_hierarchy();
+    let bundle = Bundle::new();
+    let mut config = config(&bundle, &json!({ "pids": { "limit": 44 } }), &["wait-signal", "TERM"]);
+    let path = format!("{}/of/{}", above.0, bundle.id());
+    config["linux"]["cgroupsPath"] = json!(path);
+    bundle.write(&config).create(bundle.id());
+    assert_eq!(said(&path, "pids.max"), "44");
+    bundle.must(&["delete", "--force", bundle.id()]);
+    assert_eq!(folders(&path), Vec::<std::path::PathBuf>::new());
+}
+
+/// "delete MUST delete the resources that were created during the create step."
+fn o23_the_group_ends_with_its_container() {
+    let bundle = limited(&json!({ "pids": { "limit": 44 } }));
+    let path = group(&bundle);
+    for folder in folders(&path) {
+        std::fs::create_dir(folder.join("below")).expect("a group that somebody made in it");
+    }
+    bundle.must(&["start", bundle.id()]);
+    bundle.must(&["delete", "--force", bundle.id()]);
+    assert_eq!(folders(&path), Vec::<std::path::PathBuf>::new());
+}
+
+/// The bundle of a container with the group `path`.
+fn bundle_in(path: &str) -> Bundle {
+    let bundle = Bundle::new();
+    let mut config = config(&bundle, &json!({}), &[]);
+    config["linux"]["cgroupsPath"] = json!(path);
+    bundle.write(&config);
+    bundle
+}
+
+/// It may not be created, and in time; nothing is left of it.
+#[track_caller]
+fn must_not(bundle: &Bundle, words: &str) {
+    let mut run = bundle.command(&[], bundle.id());
+    let leaks = Leaks::watch(&mut run, bundle.id());
+    let output = run.finish();
+    let said = text(&output.stderr);
+    assert!(!output.status.success() && said.contains(words), "{words:?} is not in: {said}");
+    // The group is somebody else's, and stays.
+    bundle.write(&Bundle::config());
+    leaks.assert_none(bundle, &said);
+}
+
+fn o23_an_empty_group_is_used() {
+    let there = Group::new();
+    let bundle = bundle_in(&there.0);
+    bundle.create(bundle.id());
+    assert!(groups_of(&bundle).iter().all(|path| *path == there.0));
+    bundle.must(&["delete", "--force", bundle.id()]);
+}
+
+fn o23_a_group_that_somebody_left_without_processors_is_filled() {
+    let above = Group::new();
+    assert_eq!(said(&above.0, "cpuset.cpus"), "", "what nobody filled is empty");
+    let bundle = bundle_in(&format!("{}/below/further", above.0));
+    bundle.create(bundle.id());
+    assert_ne!(said(&format!("{}/below/further", above.0), "cpuset.cpus"), "");
+    bundle.must(&["delete", "--force", bundle.id()]);
+}
+
+/// "The runtime SHOULD generate an error if the cgroup is frozen or not empty" (runtime.md, "Create" and the words on an
+/// existing cgroup): its limits would be somebody else's, and so would the end of those who are in it.
+fn o23_a_group_with_processes_is_refused() {
+    let other = limited(&json!({}));
+    must_not(&bundle_in(&group(&other)), "");
+    assert_eq!(other.state_of(other.id())["status"], "created", "the other one lives");
+}
+
+fn o23_a_frozen_group_is_refused() {
+    let there = Group::new();
+    there.while_frozen(|| must_not(&bundle_in(&there.0), "frozen"));
+}
+
+/// Who is born there stands still at once, and its runtime would wait for it for ever.
+fn o23_a_group_below_a_frozen_one_is_refused() {
+    let above = Group::new();
+    above.while_frozen(|| must_not(&bundle_in(&format!("{}/below", above.0)), "frozen"));
+}
+
+/// A container that joins another one's PID namespace may share its group: not while that stands still.
+fn o23_a_paused_containers_group_is_refused() {
+    let other = limited(&json!({}));
+    let bundle = Bundle::new();
+    let mut config = config(&bundle, &json!({}), &[]);
+    config["linux"]["cgroupsPath"] = json!(group(&other));
+    let pid = other.state_of(other.id())["pid"].clone();
+    config["linux"]["namespaces"][0] = json!({ "type": "pid", "path": format!("/proc/{pid}/ns/pid") });
+    bundle.write(&config);
+    other.must(&["pause", other.id()]);
+    thawed_after(&group(&other), || must_not(&bundle, "frozen"));
+}
+
+/// cgroups(7), "Thread mode": no process can be born there, and nobody can see whether it is empty.
+fn o23_a_group_of_threads_is_refused() {
+    let above = Group::new();
+    let threads = folders(&above.0)[0].join("threads");
+    std::fs::create_dir(&threads).expect("a group");
+    std::fs::write(threads.join("cgroup.type"), "threaded").expect("a group of threads");
+    must_not(&bundle_in(&format!("{}/threads", above.0)), "threaded");
+    // Below the root of threads, a new group is neither.
+    must_not(&bundle_in(&format!("{}/other", above.0)), "threads");
+}
+
+fn o23_a_path_that_leads_elsewhere_is_refused() {
+    each_is_refused(&[
+        (|c| c["linux"]["cgroupsPath"] = json!("/a/../../b"), "cgroupsPath"),
+        (|c| c["linux"]["cgroupsPath"] = json!("../b"), "cgroupsPath"),
+        (|c| c["linux"]["cgroupsPath"] = json!("/"), "cgroupsPath"),
+    ]);
+}
+
+/// A container in a user namespace whose program is user 7, with a cgroup file system.
+fn delegated(options: Value) -> Bundle {
+    let bundle = Bundle::new();
+    let mut config = config(&bundle, &json!({}), &["wait-signal", "TERM"]);
+    let linux = &mut config["linux"];
+    let namespaces = linux["namespaces"].as_array_mut().expect("a list");
+    namespaces.extend([json!({ "type": "user" }), json!({ "type": "cgroup" })]);
+    linux["uidMappings"] = json!([{ "containerID": 0, "hostID": 100_000, "size": 1000 }]);
+    linux["gidMappings"] = json!([{ "containerID": 0, "hostID": 100_000, "size": 1000 }]);
+    config["process"]["user"] = json!({ "uid": 7, "gid": 0 });
+    let mount =
+        json!({ "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": options });
+    config["mounts"].as_array_mut().expect("a list").push(mount);
+    std::fs::create_dir_all(bundle.path().join("rootfs/sys/fs/cgroup")).expect("a folder");
+    // Root of the container must get through to its root filesystem, and may make its devices there.
+    std::fs::set_permissions(bundle.path(), PermissionsExt::from_mode(0o755)).expect("its mode");
+    for path in ["rootfs", "rootfs/dev", "rootfs/proc", "rootfs/sys/fs/cgroup"] {
+        chown(bundle.path().join(path), Some(100_000), Some(100_000)).expect("an owner");
+    }
+    bundle.write(&config).create(bundle.id());
+    bundle
+}
+
+/// "change the owner of the container's cgroup to the host uid that maps to the value of process.user.uid"; "only change the
+/// ownership of the container's cgroup directory and files within that directory that are listed in
+/// /sys/kernel/cgroup/delegate".
+fn o23_who_has_its_files_to_write_to_is_their_owner() {
+    let bundle = delegated(json!(["rw"]));
+    let folder = folders(&group(&bundle)).remove(0);
+    let list = std::fs::read_to_string("/sys/kernel/cgroup/delegate").expect("the kernel's list");
+    assert!(list.lines().any(|file| file == "cgroup.procs"), "{list}");
+    let owner = |path: &std::path::Path| std::fs::metadata(path).expect("a file").uid();
+    assert_eq!(owner(&folder), 100_007);
+    for entry in std::fs::read_dir(&folder).expect("its files").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let wanted = if list.lines().any(|file| file == name) { 100_007 } else { 0 };
+        assert_eq!(owner(&entry.path()), wanted, "{name}");
+    }
+}
+
+/// "Runtimes SHOULD NOT change the ownership of container cgroups when cgroups v1 is in use"; "if and only if the cgroup
+/// filesystem is to be mounted read/write".
+fn o23_who_has_not_is_not() {
+    let bundle = delegated(if is_v2() { json!(["ro"]) } else { json!(["rw"]) });
+    for folder in folders(&group(&bundle)) {
+        assert_eq!(std::fs::metadata(&folder).expect("a folder").uid(), 0, "{}", folder.display());
+    }
+}
