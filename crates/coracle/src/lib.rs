@@ -28,7 +28,7 @@
 //! | [`network`] | network devices that move into a container |
 //! | [`witness`] | what is heard of a process under a filter |
 //! | [`reaper`], [`init`] | what PID 1 does, in one numbered list |
-//! | [`create`], [`start`], [`run`], [`exec`], [`kill`], [`delete`], [`pause`], [`ps`], [`list`] | the verbs, one file each |
+//! | [`create`], [`start`], [`run`], [`exec`], [`kill`], [`delete`], [`pause`], [`ps`], [`list`], [`events`] | the verbs, one file each |
 //! | [`spec`], [`features`] | a config to begin with; what this runtime can do |
 //! | [`cli`] | the command line |
 
@@ -45,6 +45,7 @@ pub mod create;
 pub mod delete;
 pub mod device;
 pub mod error;
+pub mod events;
 pub mod exec;
 pub mod exit;
 pub mod explain;

@@ -23,13 +23,17 @@ mod hierarchy;
 mod kill;
 mod limits;
 mod memory;
+mod oom;
 mod pids;
 mod remove;
+mod stats;
 mod v1;
 mod v2;
 
 pub use devices::{Access, Rule, rules};
 pub use limits::check;
+pub use oom::OomWatch;
+pub use stats::Stats;
 
 /// The control group that a container asks for.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::{list, log};
+use crate::{list, log, time};
 
 /// The lines that engines read off `--version`, behind the program's name.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -132,6 +133,17 @@ pub(super) enum Verb {
         /// The container, and options for ps(1) [default: -ef]
         #[arg(required = true, trailing_var_arg = true, value_name = "ID")]
         words: Vec<String>,
+    },
+    /// Tell what a container uses, and when it is out of memory, as lines of JSON
+    Events {
+        /// Tell what it uses now, and end
+        #[arg(long)]
+        stats: bool,
+        /// How long between what is told, such as 5s, 1m30s or 100ms
+        #[arg(long, value_name = "TIME", default_value = "5s", value_parser = interval)]
+        interval: Duration,
+        /// The container
+        id: String,
     },
     /// Write a config.json to begin with
     Spec {
@@ -282,4 +294,10 @@ pub(super) struct Exec {
 pub(super) fn split(mut words: Vec<String>) -> (String, Vec<String>) {
     let behind = words.split_off(words.len().min(1));
     (words.pop().unwrap_or_default(), behind)
+}
+
+fn interval(text: &str) -> Result<Duration, &'static str> {
+    time::duration(text)
+        .filter(|interval| !interval.is_zero())
+        .ok_or("give a time above 0 with its unit, such as 5s, 1m30s or 100ms")
 }

@@ -15,7 +15,8 @@ use crate::log::Log;
 use crate::plan::{Manner, Plan};
 use crate::run::{self, After};
 use crate::{
-    bundle, delete, exec, features, kill, list, pause, ps, sandbox, seal, signal, spec, start, state, sys,
+    bundle, delete, events, exec, features, kill, list, pause, ps, sandbox, seal, signal, spec, start, state,
+    sys,
 };
 
 use args::{Cli, Create, Exec, Sandbox, Verb};
@@ -128,6 +129,10 @@ fn act(cli: Cli, kept: u32, explain: &Explain) -> Result<u8> {
         Verb::Ps { format, words } => {
             let (id, options) = args::split(words);
             say(&ps::ps(&root, &id, format, &options)?)
+        }
+        Verb::Events { stats, interval, id } => {
+            let interval = if stats { None } else { Some(interval) };
+            events::events(&root, &id, interval, &mut std::io::stdout()).map(|()| 0)
         }
         Verb::Spec { bundle, rootless } => spec::write(&bundle, rootless).map(|()| 0),
         Verb::Features => say(&features::json()),

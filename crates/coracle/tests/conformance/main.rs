@@ -11,6 +11,7 @@ mod config;
 mod descriptors;
 mod device_errors;
 mod devices;
+mod events;
 mod features;
 mod harbour;
 mod hook_failures;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         paths::TESTS,
         descriptors::TESTS,
         features::TESTS,
+        events::TESTS,
     ];
     testkit::main(&testkit::Plan {
         suite: "conformance",
