@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use super::checkpoint::{Checkpoint, Restore};
 use crate::{list, log, time};
 
 /// The lines that engines read off `--version`, behind the program's name.
@@ -45,9 +46,9 @@ pub(super) struct Cli {
     /// Refused: there is no systemd driver
     #[arg(long, hide = true)]
     pub(super) systemd_cgroup: bool,
-    /// Taken for compatibility: no verb needs it
-    #[arg(long, hide = true, value_name = "PATH")]
-    pub(super) criu: Option<PathBuf>,
+    /// Where CRIU is, for checkpoint and restore
+    #[arg(long, value_name = "FILE", default_value = "criu", hide_default_value = true)]
+    pub(super) criu: PathBuf,
     /// Print version
     #[arg(long, short = 'v', short_alias = 'V', action = ArgAction::Version)]
     pub(super) version: Option<bool>,
@@ -145,6 +146,10 @@ pub(super) enum Verb {
         /// The container
         id: String,
     },
+    /// Write a running container to files, by CRIU; without --leave-running, nothing else is left of it
+    Checkpoint(Checkpoint),
+    /// Make a container again from the files of a checkpoint, by CRIU
+    Restore(Restore),
     /// Write a config.json to begin with
     Spec {
         /// The bundle's folder

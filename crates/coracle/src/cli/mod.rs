@@ -1,6 +1,7 @@
 //! The command line: options to a plan, a plan to a verb, an outcome to an exit code.
 
 mod args;
+mod checkpoint;
 mod parse;
 
 use std::io::{IsTerminal, Write};
@@ -15,8 +16,8 @@ use crate::log::Log;
 use crate::plan::{Manner, Plan};
 use crate::run::{self, After};
 use crate::{
-    bundle, delete, events, exec, features, kill, list, pause, ps, sandbox, seal, signal, spec, start, state,
-    sys,
+    bundle, delete, events, exec, features, kill, list, pause, ps, restore, sandbox, seal, signal, spec,
+    start, state, sys,
 };
 
 use args::{Cli, Create, Exec, Sandbox, Verb};
@@ -133,6 +134,16 @@ fn act(cli: Cli, kept: u32, explain: &Explain) -> Result<u8> {
         Verb::Events { stats, interval, id } => {
             let interval = if stats { None } else { Some(interval) };
             events::events(&root, &id, interval, &mut std::io::stdout()).map(|()| 0)
+        }
+        Verb::Checkpoint(wish) => {
+            let id = wish.id.clone();
+            crate::checkpoint::checkpoint(&root, &id, &wish.wish()?, &cli.criu, explain).map(|()| 0)
+        }
+        Verb::Restore(wish) => {
+            let (wish, create) = wish.wish()?;
+            let (plan, manner) = container(create, kept, explain)?;
+            detached_terminal(&plan, &manner, wish.detach)?;
+            restore::restore(&plan, &root, &wish, &manner, &cli.criu, explain)
         }
         Verb::Spec { bundle, rootless } => spec::write(&bundle, rootless).map(|()| 0),
         Verb::Features => say(&features::json()),

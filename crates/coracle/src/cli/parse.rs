@@ -1,6 +1,7 @@
 //! From the words of the command line to its options; and what is done with words that make none.
 
 use std::ffi::{OsStr, OsString};
+use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
@@ -22,10 +23,20 @@ pub(super) fn parse() -> Result<Cli, clap::Error> {
     match Cli::try_parse() {
         Err(told) if matches!(told.kind(), ErrorKind::TooManyValues | ErrorKind::UnknownArgument) => {
             // Only here, so that the help does not show a value at every switch.
-            Cli::from_arg_matches(&with_values(Cli::command()).try_get_matches()?)
+            Cli::from_arg_matches(&with_values(Cli::command()).try_get_matches_from(words())?)
         }
         read => read,
     }
+}
+
+/// Our words, as we mean them: containerd writes an option of restore as Go's programs take it too.
+fn words() -> impl Iterator<Item = OsString> {
+    let restores = Global::of(std::env::args_os().skip(1)).verb.is_some_and(|verb| verb == "restore");
+    let meant = move |word: OsString| match word == "-no-subreaper" && restores {
+        true => "--no-subreaper".into(),
+        false => word,
+    };
+    std::env::args_os().map(meant)
 }
 
 /// The same command line, with switches that may have a value: `--tty=false`. Go's programs write them so.
@@ -51,6 +62,10 @@ pub(super) fn tell(told: &clap::Error) -> u8 {
     let begun = sys::begin();
     // Where nobody can be told, the exit code still tells.
     let _ = told.print();
+    if told.kind() == ErrorKind::InvalidValue && told.to_string().contains("a value is required") {
+        // podman looks for this where it asks what restore can do.
+        let _ = writeln!(std::io::stderr(), "the option requires an argument");
+    }
     if !told.use_stderr() {
         return 0;
     }

@@ -7,6 +7,7 @@
 mod common;
 
 mod capabilities;
+mod checkpoint;
 mod config;
 mod descriptors;
 mod device_errors;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         descriptors::TESTS,
         features::TESTS,
         events::TESTS,
+        checkpoint::TESTS,
     ];
     testkit::main(&testkit::Plan {
         suite: "conformance",
