@@ -90,17 +90,19 @@ impl Channel {
     /// `EPIPE` where the other side is gone.
     pub fn send_with(&self, message: &Message, descriptor: Option<BorrowedFd<'_>>) -> Result<()> {
         let bytes = serde_json::to_vec(message).expect("a message has no map with other keys than strings");
+        self.send_packet(&bytes, descriptor)
+    }
+
+    /// As [`Channel::send_with`], of words that are none of ours.
+    ///
+    /// # Errors
+    /// `EPIPE` where the other side is gone.
+    pub fn send_packet(&self, bytes: &[u8], descriptor: Option<BorrowedFd<'_>>) -> Result<()> {
         let raw = descriptor.map(|fd| [fd.as_raw_fd()]);
         let rights: Vec<_> = raw.iter().map(|fds| ControlMessage::ScmRights(fds)).collect();
-        sendmsg::<UnixAddr>(
-            self.0.as_raw_fd(),
-            &[IoSlice::new(&bytes)],
-            &rights,
-            MsgFlags::MSG_NOSIGNAL,
-            None,
-        )
-        .map(drop)
-        .map_err(Error::refused("send to the other process"))
+        sendmsg::<UnixAddr>(self.0.as_raw_fd(), &[IoSlice::new(bytes)], &rights, MsgFlags::MSG_NOSIGNAL, None)
+            .map(drop)
+            .map_err(Error::refused("send to the other process"))
     }
 
     /// Waits for the next message; `None` when the other side is gone.
@@ -116,6 +118,16 @@ impl Channel {
     /// # Errors
     /// `EPROTO` for something that is no message of ours.
     pub fn receive_with(&self) -> Result<Option<(Message, Option<OwnedFd>)>> {
+        let Some((bytes, descriptor)) = self.receive_packet()? else { return Ok(None) };
+        let not_ours = |_| Error::refused("receive from the other process")(Errno::EPROTO);
+        serde_json::from_slice(&bytes).map(|message| Some((message, descriptor))).map_err(not_ours)
+    }
+
+    /// As [`Channel::receive_with`], of words that are none of ours.
+    ///
+    /// # Errors
+    /// Those of recvmsg(2).
+    pub fn receive_packet(&self) -> Result<Option<(Vec<u8>, Option<OwnedFd>)>> {
         let failed = || Error::refused("receive from the other process");
         let mut bytes = vec![0; LONGEST];
         let mut space = nix::cmsg_space!([i32; 1]);
@@ -135,10 +147,8 @@ impl Channel {
         if length == 0 {
             return Ok(None);
         }
-        match serde_json::from_slice(&bytes[..length]) {
-            Ok(message) => Ok(Some((message, descriptor))),
-            Err(_) => Err(failed()(Errno::EPROTO)),
-        }
+        bytes.truncate(length);
+        Ok(Some((bytes, descriptor)))
     }
 }
 

@@ -106,8 +106,23 @@ pub fn make(
     held: &Held,
     explain: &Explain,
 ) -> Result<Created> {
-    let dir = &locked.dir;
     process::warn_of_capabilities(&plan.process, plan.namespaces.has(Kind::User), explain)?;
+    let mut state = claim(plan, &locked.dir, explain)?;
+    match populate(plan, &mut state, locked, manner, held, explain) {
+        Ok(init) => Ok(Created { init, state }),
+        Err(error) => {
+            give_back(&state);
+            Err(error)
+        }
+    }
+}
+
+/// Notes down what the container will be, and makes what it has before its first process: its control group, and its share of
+/// the processor's cache.
+///
+/// # Errors
+/// Those of making them. They are not there then.
+pub fn claim(plan: &Plan, dir: &Dir, explain: &Explain) -> Result<State> {
     if !plan.config.is_empty() {
         dir.keep_config(&plan.config)?;
     }
@@ -125,11 +140,8 @@ pub fn make(
             state.cgroup.create(wish).map(|()| !state.cgroup.folders.is_empty() && !state.cgroup.shared)
         })?;
     }
-    let made = make_share(plan, &state, explain).and_then(|()| {
-        populate(plan, &mut state, locked, manner, held, explain).inspect_err(|_| remove_share(&state))
-    });
-    match made {
-        Ok(init) => Ok(Created { init, state }),
+    match make_share(plan, &state, explain) {
+        Ok(()) => Ok(state),
         Err(error) => {
             // The first error is the one to tell.
             let _ = state.cgroup.remove(!state.is_whole());
@@ -138,17 +150,18 @@ pub fn make(
     }
 }
 
+/// Takes back what [`claim`] made, on the way out with an error that matters more.
+pub fn give_back(state: &State) {
+    let _ = state.intel_rdt.as_ref().map(Group::remove);
+    let _ = state.cgroup.remove(!state.is_whole());
+}
+
 /// Makes the share of the processor's cache, where there is to be one.
 fn make_share(plan: &Plan, state: &State, explain: &Explain) -> Result<()> {
     match (&state.intel_rdt, &plan.intel_rdt) {
         (Some(group), Some(wish)) => explain.step(&explain::RDT, || group.make(wish)),
         _ => Ok(()),
     }
-}
-
-fn remove_share(state: &State) {
-    // The first error is the one to tell.
-    let _ = state.intel_rdt.as_ref().map(Group::remove);
 }
 
 /// What the container will be, to be noted before it is.
@@ -165,6 +178,7 @@ fn note(plan: &Plan, cgroup: Cgroup) -> State {
         joined: plan.namespaces.joined().iter().map(|joined| joined.kind).collect(),
         cgroup,
         reaper: plan.reaper,
+        restored: false,
         keyring: plan.keyring.is_some(),
         intel_rdt: None,
         hooks: plan.hooks.has_later(),

@@ -110,6 +110,15 @@ pub enum Error {
         /// What is wrong, and the end of what it said.
         problem: String,
     },
+    /// CRIU did not do it.
+    Criu {
+        /// What it was to do.
+        verb: &'static str,
+        /// What it says.
+        said: String,
+        /// Its log.
+        log: PathBuf,
+    },
     /// Init told us what stopped it.
     Init(Failure),
     /// Init ended without a word.
@@ -260,6 +269,13 @@ impl fmt::Display for Error {
                 f,
                 "error running {moment} hook #{number}: {path}: {problem}; mend it, or take /hooks/{moment}/{number} out of the config"
             ),
+            Error::Criu { verb, said, log } => {
+                write!(
+                    f,
+                    "{verb}: criu failed: {said}; its log: {}; what it cannot do here: criu check",
+                    log.display()
+                )
+            }
             Error::Init(failure) => f.write_str(&failure.text),
             Error::InitDied => f.write_str("the container's first process ended while it was being set up"),
             Error::SessionDied => f.write_str("the session ended while it was being set up"),

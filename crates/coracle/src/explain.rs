@@ -237,6 +237,12 @@ steps! {
     ENTER: "enter the container",
         "one call joins all namespaces of its init",
         "setns", "libcontainer/nsenter/nsexec.c, join_namespaces";
+    CHECKPOINT: "let CRIU write it to files",
+        "CRIU reads a process from inside, by code that it puts there, and then kills it or lets it go on",
+        "clone3, execve, sendmsg, recvmsg", "libcontainer/container_linux.go, Checkpoint";
+    RESTORE: "let CRIU make it again from files",
+        "each process is born with the number it had, and given its memory, its files and its namespaces",
+        "clone3, execve, sendmsg, recvmsg", "libcontainer/container_linux.go, Restore";
     WAIT: "wait for the end of the program, handing signals on",
         "a pidfd is readable when its process has ended",
         "poll, waitid", "signals.go, forward";

@@ -4,6 +4,8 @@
 //! A folder of it is a group of tasks with a file `schemata` that says what they get; a folder in its `mon_groups`
 //! measures some of them.
 
+mod stats;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,8 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+
+pub use stats::Stats;
 
 /// The name of the class that everybody is in who is put into no other: its folder is the root of `resctrl`.
 pub const DEFAULT: &str = "/";

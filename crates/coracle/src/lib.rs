@@ -28,7 +28,8 @@
 //! | [`network`] | network devices that move into a container |
 //! | [`witness`] | what is heard of a process under a filter |
 //! | [`reaper`], [`init`] | what PID 1 does, in one numbered list |
-//! | [`create`], [`start`], [`run`], [`exec`], [`kill`], [`delete`], [`pause`], [`ps`], [`list`] | the verbs, one file each |
+//! | [`create`], [`start`], [`run`], [`exec`], [`kill`], [`delete`], [`pause`], [`ps`], [`list`], [`events`] | the verbs, one file each |
+//! | [`criu`], [`checkpoint`], [`restore`] | a running container becomes files, and files a container |
 //! | [`spec`], [`features`] | a config to begin with; what this runtime can do |
 //! | [`cli`] | the command line |
 
@@ -37,14 +38,17 @@ pub mod bundle;
 pub mod capability;
 pub mod cgroup;
 pub mod channel;
+pub mod checkpoint;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod console;
 pub mod create;
+pub mod criu;
 pub mod delete;
 pub mod device;
 pub mod error;
+pub mod events;
 pub mod exec;
 pub mod exit;
 pub mod explain;
@@ -76,6 +80,7 @@ pub mod procfs;
 pub mod program;
 pub mod ps;
 pub mod reaper;
+pub mod restore;
 pub mod rlimit;
 pub mod rootfs;
 pub mod run;

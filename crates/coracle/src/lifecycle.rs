@@ -71,8 +71,7 @@ pub fn status(state: &State) -> Result<Status> {
     if state.cgroup.is_frozen()? {
         return Ok(Status::Paused);
     }
-    // A reaper of ours stays what it was born as.
-    Ok(if init.never_executed && !state.reaper { Status::Created } else { Status::Running })
+    Ok(if init.never_executed && state.executes() { Status::Created } else { Status::Running })
 }
 
 /// Whether init has become the program, in a container that has not stopped. It is asked where [`status`] cannot tell:
@@ -82,7 +81,7 @@ pub fn status(state: &State) -> Result<Status> {
 /// Where there is no /proc to ask.
 pub fn has_begun(state: &State) -> Result<bool> {
     let init = procfs::stat_of(state.init(), state.start_time)?;
-    Ok(state.reaper || init.is_some_and(|init| !init.never_executed))
+    Ok(!state.executes() || init.is_some_and(|init| !init.never_executed))
 }
 
 /// A descriptor of the container's init; `None` where it has ended, or was never born (its number is 0). From here on no other

@@ -128,5 +128,5 @@ pub fn executed(word: Option<Message>) -> Result<()> {
 /// before it closes anything, while a process that dies closes its descriptors before it can be seen to be dead.
 fn died_on_the_way(state: &State) -> Result<bool> {
     let init = procfs::stat_of(state.init(), state.start_time)?;
-    Ok(!state.reaper && init.is_some_and(|init| init.never_executed))
+    Ok(state.executes() && init.is_some_and(|init| init.never_executed))
 }

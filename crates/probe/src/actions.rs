@@ -155,6 +155,18 @@ pub(crate) fn sleep(time: Duration) -> Did {
     done("sleep")
 }
 
+/// Counts ten times a second, in memory alone, and writes each number over the one before. Ends where it can't.
+pub(crate) fn count(path: &Path) {
+    for number in 1_u64.. {
+        // Not emptied: who reads it sees the one number or the other.
+        let file = fs::File::options().write(true).create(true).truncate(false).open(path);
+        if file.and_then(|mut file| file.write_all(number.to_string().as_bytes())).is_err() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// Takes that many megabytes of memory and writes to every page.
 pub(crate) fn alloc(megabytes: usize) -> Did {
     let outcome = fill(megabytes).ok_or(Errno::ENOMEM).step("alloc");

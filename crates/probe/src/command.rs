@@ -41,6 +41,7 @@ Reports the world it sees as one line of JSON. With an action it does one thing 
   escape CANARY       the classic escape from a chroot: try to read that file outside
   sleep SECONDS       sleep, then report
   spin SECONDS        report, then compute for that long
+  count PATH          count ten times a second, and write each number to a file
 ";
 
 /// What the probe is asked for.
@@ -69,6 +70,7 @@ pub(crate) enum Command {
     Escape(PathBuf),
     Sleep(Duration),
     Spin(Duration),
+    Count(PathBuf),
 }
 
 impl Command {
@@ -104,6 +106,7 @@ impl Command {
             ("escape", [canary]) => Command::Escape(canary.into()),
             ("sleep", [seconds]) => Command::Sleep(Duration::try_from_secs_f64(parse(seconds)?).ok()?),
             ("spin", [seconds]) => Command::Spin(Duration::try_from_secs_f64(parse(seconds)?).ok()?),
+            ("count", [path]) => Command::Count(path.into()),
             _ => return None,
         })
     }

@@ -75,6 +75,10 @@ pub fn main() -> ExitCode {
         Command::Supervise(socket, answer) => supervise::supervise(&socket, answer, say),
         Command::Escape(canary) => report(actions::escape(&canary)),
         Command::Sleep(time) => report(actions::sleep(time)),
+        Command::Count(path) => {
+            report(actions::done("count"));
+            actions::count(&path);
+        }
         Command::Spin(time) => {
             report(actions::done("spin"));
             let end = std::time::Instant::now() + time;

@@ -68,6 +68,7 @@ fn ask(name: &str) -> Result<(), Missing> {
         "no_selinux" => absent("SELinux", runs_selinux()),
         "raised_limits" => raised_limits(),
         "i386" => i386(),
+        "criu" => criu(),
         "runc" | "crun" => other_runtime(name),
         other => panic!("{other} is no tier"),
     }
@@ -342,6 +343,22 @@ fn runs_apparmor() -> Result<(), Missing> {
     let said = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled").unwrap_or_default();
     let why = "the kernel does not run it".to_owned();
     if said.starts_with('Y') { Ok(()) } else { Err(missing("AppArmor", why, "use a machine that does")) }
+}
+
+/// CRIU, and a kernel that it can work on.
+///
+/// # Errors
+/// What is missing.
+pub fn criu() -> Result<(), Missing> {
+    root()?;
+    let cure = "install the package criu; on a newer kernel than it knows, a newer one";
+    tried(Command::new("criu").arg("check"), "CRIU", cure)?;
+    // It holds a container's connections up by its rules.
+    tried(
+        Command::new("iptables-restore").arg("--version"),
+        "CRIU's way to lock a network",
+        "install the package iptables",
+    )
 }
 
 fn kernel_has(path: &str, what: &str) -> Result<(), Missing> {

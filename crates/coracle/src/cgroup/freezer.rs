@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -38,6 +39,11 @@ impl Cgroup {
             folder::or_gone(folder.write("cgroup.freeze", "0"))?;
         }
         Ok(())
+    }
+
+    /// The folder by which it is frozen.
+    pub fn freezer(&self) -> Option<&Path> {
+        self.v2().or(self.v1("freezer")).map(|folder| folder.path.as_path())
     }
 
     /// Whether it is frozen.

@@ -34,7 +34,7 @@ impl Cgroup {
             return self.v1("freezer").map_or(Ok(()), |_| self.freeze(false));
         }
         let was_frozen = self.is_frozen()?;
-        let stopped = was_frozen || (self.has_freezer() && self.freeze(true).is_ok());
+        let stopped = was_frozen || (self.freezer().is_some() && self.freeze(true).is_ok());
         let result = self.signal_all(number, stopped);
         if stopped && (!was_frozen || number == SIGKILL) {
             self.freeze(false)?;
@@ -47,10 +47,6 @@ impl Cgroup {
     fn kill_v2(&self) -> Result<bool> {
         let Some(folder) = self.v2() else { return Ok(false) };
         Ok(folder::or_gone(folder.write("cgroup.kill", "1"))?.is_some())
-    }
-
-    fn has_freezer(&self) -> bool {
-        self.v2().or(self.v1("freezer")).is_some()
     }
 
     /// Signals each process once. Where they are not stopped, they may fork meanwhile: so the list is read until it

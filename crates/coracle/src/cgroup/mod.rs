@@ -28,17 +28,21 @@ mod kill;
 mod limits;
 mod memory;
 mod network;
+mod oom;
 mod pids;
 mod rdma;
 mod remove;
 mod settings;
+mod stats;
 mod update;
 mod v1;
 mod v2;
 
 pub use devices::{Access, Rule, rules};
 pub use limits::check;
+pub use oom::OomWatch;
 pub use settings::Settings;
+pub use stats::Stats;
 
 /// The control group that a container asks for.
 #[derive(Debug, Clone, PartialEq)]

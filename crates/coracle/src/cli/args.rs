@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::{list, log};
+use super::checkpoint::{Checkpoint, Restore};
+use crate::{list, log, time};
 
 /// The lines that engines read off `--version`, behind the program's name.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -44,9 +46,9 @@ pub(super) struct Cli {
     /// Refused: there is no systemd driver
     #[arg(long, hide = true)]
     pub(super) systemd_cgroup: bool,
-    /// Taken for compatibility: no verb needs it
-    #[arg(long, hide = true, value_name = "PATH")]
-    pub(super) criu: Option<PathBuf>,
+    /// Where CRIU is, for checkpoint and restore
+    #[arg(long, value_name = "FILE", default_value = "criu", hide_default_value = true)]
+    pub(super) criu: PathBuf,
     /// Print version
     #[arg(long, short = 'v', short_alias = 'V', action = ArgAction::Version)]
     pub(super) version: Option<bool>,
@@ -135,6 +137,21 @@ pub(super) enum Verb {
         #[arg(required = true, trailing_var_arg = true, value_name = "ID")]
         words: Vec<String>,
     },
+    /// Tell what a container uses, and when it is out of memory, as lines of JSON
+    Events {
+        /// Tell what it uses now, and end
+        #[arg(long)]
+        stats: bool,
+        /// How long between what is told, such as 5s, 1m30s or 100ms
+        #[arg(long, value_name = "TIME", default_value = "5s", value_parser = interval)]
+        interval: Duration,
+        /// The container
+        id: String,
+    },
+    /// Write a running container to files, by CRIU; without --leave-running, nothing else is left of it
+    Checkpoint(Checkpoint),
+    /// Make a container again from the files of a checkpoint, by CRIU
+    Restore(Restore),
     /// Write a config.json to begin with
     Spec {
         /// The bundle's folder
@@ -347,4 +364,10 @@ pub(super) struct Update {
 pub(super) fn split(mut words: Vec<String>) -> (String, Vec<String>) {
     let behind = words.split_off(words.len().min(1));
     (words.pop().unwrap_or_default(), behind)
+}
+
+fn interval(text: &str) -> Result<Duration, &'static str> {
+    time::duration(text)
+        .filter(|interval| !interval.is_zero())
+        .ok_or("give a time above 0 with its unit, such as 5s, 1m30s or 100ms")
 }

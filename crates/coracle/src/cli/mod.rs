@@ -1,6 +1,7 @@
 //! The command line: options to a plan, a plan to a verb, an outcome to an exit code.
 
 mod args;
+mod checkpoint;
 mod parse;
 mod words;
 
@@ -18,8 +19,8 @@ use crate::log::Log;
 use crate::plan::{Manner, Plan};
 use crate::run::{self, After};
 use crate::{
-    bundle, delete, exec, features, kill, list, pause, ps, sandbox, seal, signal, spec, start, state, sys,
-    update,
+    bundle, delete, events, exec, features, kill, list, pause, ps, restore, sandbox, seal, signal, spec,
+    start, state, sys, update,
 };
 
 use args::{Cli, Create, Exec, Sandbox, Update, Verb};
@@ -137,6 +138,20 @@ fn act(cli: Cli, kept: u32, explain: &Explain) -> Result<u8> {
         Verb::Ps { format, words } => {
             let (id, options) = args::split(words);
             say(&ps::ps(&root, &id, format, &options)?)
+        }
+        Verb::Events { stats, interval, id } => {
+            let interval = if stats { None } else { Some(interval) };
+            events::events(&root, &id, interval, &mut std::io::stdout()).map(|()| 0)
+        }
+        Verb::Checkpoint(wish) => {
+            let id = wish.id.clone();
+            crate::checkpoint::checkpoint(&root, &id, &wish.wish()?, &cli.criu, explain).map(|()| 0)
+        }
+        Verb::Restore(wish) => {
+            let (wish, create) = wish.wish()?;
+            let (plan, manner) = container(create, kept, explain)?;
+            detached_terminal(&plan, &manner, wish.detach)?;
+            restore::restore(&plan, &root, &wish, &manner, &cli.criu, explain)
         }
         Verb::Spec { bundle, rootless } => spec::write(&bundle, rootless).map(|()| 0),
         Verb::Features => say(&features::json()),

@@ -1,6 +1,7 @@
 //! From the words of the command line to its options; and what is done with words that make none.
 
 use std::ffi::{OsStr, OsString};
+use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
@@ -51,6 +52,10 @@ pub(super) fn tell(told: &clap::Error, words: &[OsString]) -> u8 {
     let begun = sys::begin();
     // Where nobody can be told, the exit code still tells.
     let _ = told.print();
+    if told.kind() == ErrorKind::InvalidValue && told.to_string().contains("a value is required") {
+        // podman looks for this where it asks what restore can do.
+        let _ = writeln!(std::io::stderr(), "the option requires an argument");
+    }
     if !told.use_stderr() {
         return 0;
     }

@@ -179,6 +179,28 @@ pub fn attach(root: BorrowedFd<'_>, mount: &Mount, world: World<'_>) -> Result<(
     }
 }
 
+/// Makes the places of `mounts` in `root` that are missing, and mounts nothing: for somebody else who does. What lies inside of
+/// another mount comes with that.
+///
+/// # Errors
+/// Those of making a directory or a file.
+pub fn make_places(root: BorrowedFd<'_>, mounts: &[Mount]) -> Result<()> {
+    let is_inside = |mount: &Mount| {
+        let above = |other: &Mount| {
+            other.destination != mount.destination && mount.destination.starts_with(&other.destination)
+        };
+        mounts.iter().any(above)
+    };
+    for mount in mounts.iter().filter(|mount| !is_inside(mount)) {
+        let kind = || match &mount.what {
+            What::Bind { source, .. } if !source.is_dir() => Ok(path::Last::File),
+            _ => Ok(path::Last::Directory),
+        };
+        target::find(root, mount, kind)?;
+    }
+    Ok(())
+}
+
 /// As [`attach`], of a bind mount whose source [`open_sources`] has opened.
 ///
 /// In a user namespace what we can open ourselves goes first: such a copy keeps the host's attributes locked, so that no

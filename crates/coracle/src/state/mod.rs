@@ -64,6 +64,9 @@ pub struct State {
     /// Whether a reaper of ours is its PID 1.
     #[serde(default)]
     pub reaper: bool,
+    /// Whether it was made again from a checkpoint: nobody executes anything then.
+    #[serde(default)]
+    pub restored: bool,
     /// Whether it has a session keyring of its own.
     #[serde(default)]
     pub keyring: bool,
@@ -377,6 +380,12 @@ pub fn all(root: &Path) -> Result<Vec<Dir>> {
 }
 
 impl State {
+    /// Whether its init shows by an execve(2) that the program runs. A reaper of ours stays what it was born as, and CRIU makes
+    /// a process that is what it was.
+    pub fn executes(&self) -> bool {
+        !self.reaper && !self.restored
+    }
+
     /// Whether all its processes end with its init: the kernel sees to that in a PID namespace, but only for the one whose
     /// PID 1 it is.
     pub fn is_whole(&self) -> bool {

@@ -9,10 +9,12 @@ mod common;
 mod capabilities;
 mod cgroup_limits;
 mod cgroup_paths;
+mod checkpoint;
 mod config;
 mod descriptors;
 mod device_errors;
 mod devices;
+mod events;
 mod features;
 mod groups;
 mod harbour;
@@ -72,6 +74,8 @@ fn main() -> ExitCode {
         paths::TESTS,
         descriptors::TESTS,
         features::TESTS,
+        events::TESTS,
+        checkpoint::TESTS,
     ];
     testkit::main(&testkit::Plan {
         suite: "conformance",
