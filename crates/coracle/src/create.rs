@@ -5,7 +5,7 @@
 //!  | claim the directory; control group
 //!  | listen on start.sock; socketpair
 //!  | clone3(PIDFD | NEWPID | NEWNS | ...) --> |
-//!  | id maps, oom score                       | waits
+//!  | (a scope of systemd's); id maps, oom score | waits
 //!  | ----------------- Go ------------------> | control group, names, mounts
 //!  | <-------------- Mounted ---------------- | (only where the runtime has hooks to run now)
 //!  | hooks; ---------- Go ------------------> | hooks, pivot_root, who it is, program found (init.rs)
@@ -18,6 +18,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use crate::birth::{self, Born};
+use crate::cgroup::systemd::{self, Systemd, Wanted};
 use crate::cgroup::{self, Cgroup};
 use crate::channel::{self, Channel, Message};
 use crate::delete;
@@ -111,14 +112,13 @@ pub fn make(
     if !plan.config.is_empty() {
         dir.keep_config(&plan.config)?;
     }
-    let joining = plan.namespaces.joins(Kind::Pid).is_some();
-    let cgroup =
-        plan.cgroup.as_ref().map(|wish| cgroup::locate(wish, joining)).transpose()?.unwrap_or_default();
+    let (scope, cgroup) = locate(plan, explain)?;
     let mut state = note(plan, cgroup);
     state.intel_rdt = plan.intel_rdt.as_ref().map(|wish| Group::locate(wish, &plan.id));
     // From here on a killed runtime leaves a note of what is to be cleared.
     explain.step(&explain::NOTE, || dir.note(&state))?;
     if let Some(wish) = &plan.cgroup
+        && scope.is_none()
         && !state.cgroup.folders.is_empty()
     {
         explain.step_if(&explain::CGROUP, || {
@@ -126,16 +126,27 @@ pub fn make(
         })?;
     }
     let made = make_share(plan, &state, explain).and_then(|()| {
-        populate(plan, &mut state, locked, manner, held, explain).inspect_err(|_| remove_share(&state))
+        populate(plan, &mut state, scope, locked, manner, held, explain).inspect_err(|_| remove_share(&state))
     });
     match made {
         Ok(init) => Ok(Created { init, state }),
         Err(error) => {
             // The first error is the one to tell.
-            let _ = state.cgroup.remove(!state.is_whole());
+            let _ = state.cgroup.remove(!state.is_whole()).and_then(|()| state.cgroup.stop_unit());
             Err(error)
         }
     }
+}
+
+/// Where the control group will be, and what systemd is going to be asked for, where it is systemd that makes it.
+fn locate(plan: &Plan, explain: &Explain) -> Result<(Option<Wanted>, Cgroup)> {
+    let Some(wish) = &plan.cgroup else { return Ok((None, Cgroup::default())) };
+    let Some(scope) = &wish.scope else {
+        let joining = plan.namespaces.joins(Kind::Pid).is_some();
+        return Ok((None, cgroup::locate(wish, joining)?));
+    };
+    let located = explain.step(&explain::SYSTEMD, || Systemd::connect()?.locate(scope, &wish.resources));
+    located.map(|(wanted, cgroup)| (Some(wanted), cgroup))
 }
 
 /// Makes the share of the processor's cache, where there is to be one.
@@ -175,6 +186,7 @@ fn note(plan: &Plan, cgroup: Cgroup) -> State {
 fn populate(
     plan: &Plan,
     state: &mut State,
+    scope: Option<Wanted>,
     locked: &Locked,
     manner: &Manner,
     held: &Held,
@@ -184,7 +196,8 @@ fn populate(
     let start = if manner.at_once { None } else { Some(UnixListener::from(locked.listen()?)) };
     let sources = sources(plan, explain)?;
     // In this order what init keeps is in a row: it closes all else by few calls.
-    let birthplace = state.cgroup.birthplace()?;
+    // A scope is made for a process that is there.
+    let birthplace = if scope.is_some() { None } else { state.cgroup.birthplace()? };
     let (ours, theirs) = channel::pair()?;
     let doors = state.cgroup.doors()?;
     let told = explain.told_by_init();
@@ -220,7 +233,7 @@ fn populate(
     state.pid = init.born.pid.as_raw();
     let pid = init.born.pid;
     let mut guests = None;
-    let accompanied = bring_up(plan, state, dir, &init, explain)
+    let accompanied = bring_up(plan, state, scope, dir, &init, explain)
         .and_then(|()| until_ready(&mut init, plan, state, &mut guests, manner, held, explain))
         .and_then(|()| process::complete(&plan.process, pid, explain))
         .and_then(|()| explain.step(&explain::PUBLISH, || dir.publish()));
@@ -252,9 +265,23 @@ fn sources(plan: &Plan, explain: &Explain) -> Result<Vec<Option<OwnedFd>>> {
 }
 
 /// Does for init what only we can do from outside, and says so.
-fn bring_up(plan: &Plan, state: &mut State, dir: &Dir, init: &Init, explain: &Explain) -> Result<()> {
+fn bring_up(
+    plan: &Plan,
+    state: &mut State,
+    scope: Option<Wanted>,
+    dir: &Dir,
+    init: &Init,
+    explain: &Explain,
+) -> Result<()> {
     state.start_time = procfs::stat(init.born.pid)?.ok_or(Error::InitDied)?.start_time;
     explain.step(&explain::NOTE, || dir.note(state))?;
+    if let (Some(scope), Some(wish)) = (scope, &plan.cgroup) {
+        let description = format!("container {}", plan.id);
+        explain.step(&explain::SCOPE, || {
+            scope.start(&mut state.cgroup, init.born.pid, &description)?;
+            systemd::limit(&state.cgroup, &wish.resources)
+        })?;
+    }
     if plan.namespaces.has(Kind::User) {
         explain.step(&explain::MAP_IDS, || mapping::map(init.born.pid, &plan.mappings))?;
     }

@@ -67,6 +67,7 @@ pub fn clear(dir: &Dir, state: &State, held: Option<&Held>, explain: &Explain) -
     let hooks = if state.hooks { bundle::hooks_of(dir, explain) } else { Ok(Hooks::default()) };
     if !state.cgroup.folders.is_empty() && !state.cgroup.shared {
         explain.step(&explain::REMOVE_CGROUP, || state.cgroup.remove(!state.is_whole()))?;
+        explain.step_if(&explain::STOP_UNIT, || state.cgroup.stop_unit())?;
     }
     if let Some(group) = &state.intel_rdt {
         explain.step(&explain::REMOVE_RDT, || group.remove())?;

@@ -20,7 +20,6 @@ testkit::suite! { "command_line",
         the_calls_of_engines_are_understood(userns),
         a_terminal_goes_to_conmons_socket(userns),
         the_calls_that_count_processes_are_understood(root, cgroup),
-        what_this_version_cannot_do_is_refused_by_name(),
         options_stand_before_or_behind_the_id(userns),
         options_end_at_the_id_where_a_program_follows(userns),
         a_switch_may_have_a_value(userns),
@@ -173,26 +172,6 @@ fn the_calls_that_count_processes_are_understood() {
         assert_eq!(accepted(&bundle, row), "", "{row}");
     }
     bundle.wait_for(bundle.id(), "stopped");
-}
-
-fn what_this_version_cannot_do_is_refused_by_name() {
-    let bundle = Bundle::new();
-    bundle.args(&["/probe"]);
-    for (row, words) in [
-        (
-            "--systemd-cgroup create --bundle BUNDLE ID",
-            "--systemd-cgroup: this version has no systemd driver",
-        ),
-        (
-            "--cgroup-manager systemd create --bundle BUNDLE ID",
-            "--cgroup-manager systemd: this version has no",
-        ),
-    ] {
-        let args = filled(&bundle, row);
-        let error = bundle.must_fail(&args.iter().map(String::as_str).collect::<Vec<_>>(), 1);
-        assert!(error.contains(words), "{row}: {error}");
-        assert!(bundle.left().is_empty(), "{row}: {:?}", bundle.left());
-    }
 }
 
 fn options_stand_before_or_behind_the_id() {

@@ -116,7 +116,7 @@ pub(super) fn asked(cpu: &LinuxCpu) -> bool {
 }
 
 /// Quota and period, if either is set.
-fn bandwidth(cpu: &LinuxCpu) -> Option<(Option<i64>, Option<u64>)> {
+pub(super) fn bandwidth(cpu: &LinuxCpu) -> Option<(Option<i64>, Option<u64>)> {
     let quota = cpu.quota().filter(|quota| *quota != 0);
     let period = cpu.period().filter(|period| *period != 0);
     (quota.is_some() || period.is_some()).then_some((quota, period))
@@ -124,7 +124,7 @@ fn bandwidth(cpu: &LinuxCpu) -> Option<(Option<i64>, Option<u64>)> {
 
 /// Version 2's weight (1 to 10000, 100 unless told) for version 1's shares (2 to 262144, 1024 unless told): the curve
 /// through the three pairs that all runtimes have agreed on, 10^((l² + 125 l) / 612 - 7 / 34) with l = log2(shares).
-fn weight(shares: u64) -> u64 {
+pub(super) fn weight(shares: u64) -> u64 {
     match shares {
         ..=2 => 1,
         262_144.. => 10_000,

@@ -156,7 +156,9 @@ fn give_birth(
     explain: &Explain,
 ) -> Result<Born> {
     let init = lifecycle::pidfd(state)?.ok_or_else(|| Error::NotRunning { id: state.id.clone() })?;
-    let (birthplace, doors) = (state.cgroup.birthplace()?, state.cgroup.doors()?);
+    let from_outside = state.cgroup.doorkeeper().is_none();
+    let birthplace = if from_outside { state.cgroup.birthplace()? } else { None };
+    let doors = state.cgroup.doors()?;
     let told = explain.told_by_init();
     let root = state.namespaces.contains(&Kind::User);
     let keyring = state.keyring.then(|| Keyring::of(&state.id));
@@ -263,6 +265,9 @@ impl Way<'_> {
         self.explain.step(&explain::HIDE, seal::hide)?;
         if !self.doors.is_empty() {
             self.explain.step(&explain::JOIN_CGROUP, || self.doors.enter())?;
+        }
+        if let Some(unit) = self.state.cgroup.doorkeeper() {
+            self.explain.step(&explain::ATTACH, || unit.attach(Pid::this()))?;
         }
         self.doors.leave_open();
         // No descriptor of the host gets in.
