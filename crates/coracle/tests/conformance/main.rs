@@ -33,6 +33,7 @@ mod propagation;
 mod running;
 mod scheduling;
 mod seccomp;
+mod systemd;
 mod terminal;
 
 use std::process::ExitCode;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         seccomp::TESTS,
         paths::TESTS,
         descriptors::TESTS,
+        systemd::TESTS,
         features::TESTS,
     ];
     testkit::main(&testkit::Plan {
