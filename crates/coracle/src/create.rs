@@ -5,7 +5,7 @@
 //!  | claim the directory; control group
 //!  | listen on start.sock; socketpair
 //!  | clone3(PIDFD | NEWPID | NEWNS | ...) --> |
-//!  | id maps, oom score                       | waits
+//!  | (a scope of systemd's); id maps, oom score | waits
 //!  | ----------------- Go ------------------> | control group, names, mounts
 //!  | <-------------- Mounted ---------------- | (only where the runtime has hooks to run now)
 //!  | hooks; ---------- Go ------------------> | hooks, pivot_root, who it is, program found (init.rs)
@@ -18,6 +18,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use crate::birth::{self, Born};
+use crate::cgroup::systemd::{self, Systemd, Wanted};
 use crate::cgroup::{self, Cgroup};
 use crate::channel::{self, Channel, Message};
 use crate::delete;
@@ -107,8 +108,8 @@ pub fn make(
     explain: &Explain,
 ) -> Result<Created> {
     process::warn_of_capabilities(&plan.process, plan.namespaces.has(Kind::User), explain)?;
-    let mut state = claim(plan, &locked.dir, explain)?;
-    match populate(plan, &mut state, locked, manner, held, explain) {
+    let (mut state, scope) = claim(plan, &locked.dir, explain)?;
+    match populate(plan, &mut state, scope, locked, manner, held, explain) {
         Ok(init) => Ok(Created { init, state }),
         Err(error) => {
             give_back(&state);
@@ -118,22 +119,21 @@ pub fn make(
 }
 
 /// Notes down what the container will be, and makes what it has before its first process: its control group, and its share of
-/// the processor's cache.
+/// the processor's cache. A scope that systemd is to make needs that process first: it is what is still wanted.
 ///
 /// # Errors
 /// Those of making them. They are not there then.
-pub fn claim(plan: &Plan, dir: &Dir, explain: &Explain) -> Result<State> {
+pub fn claim(plan: &Plan, dir: &Dir, explain: &Explain) -> Result<(State, Option<Wanted>)> {
     if !plan.config.is_empty() {
         dir.keep_config(&plan.config)?;
     }
-    let joining = plan.namespaces.joins(Kind::Pid).is_some();
-    let cgroup =
-        plan.cgroup.as_ref().map(|wish| cgroup::locate(wish, joining)).transpose()?.unwrap_or_default();
+    let (scope, cgroup) = locate(plan, explain)?;
     let mut state = note(plan, cgroup);
     state.intel_rdt = plan.intel_rdt.as_ref().map(|wish| Group::locate(wish, &plan.id));
     // From here on a killed runtime leaves a note of what is to be cleared.
     explain.step(&explain::NOTE, || dir.note(&state))?;
     if let Some(wish) = &plan.cgroup
+        && scope.is_none()
         && !state.cgroup.folders.is_empty()
     {
         explain.step_if(&explain::CGROUP, || {
@@ -141,10 +141,10 @@ pub fn claim(plan: &Plan, dir: &Dir, explain: &Explain) -> Result<State> {
         })?;
     }
     match make_share(plan, &state, explain) {
-        Ok(()) => Ok(state),
+        Ok(()) => Ok((state, scope)),
         Err(error) => {
             // The first error is the one to tell.
-            let _ = state.cgroup.remove(!state.is_whole());
+            let _ = state.cgroup.remove(!state.is_whole()).and_then(|()| state.cgroup.stop_unit());
             Err(error)
         }
     }
@@ -153,7 +153,18 @@ pub fn claim(plan: &Plan, dir: &Dir, explain: &Explain) -> Result<State> {
 /// Takes back what [`claim`] made, on the way out with an error that matters more.
 pub fn give_back(state: &State) {
     let _ = state.intel_rdt.as_ref().map(Group::remove);
-    let _ = state.cgroup.remove(!state.is_whole());
+    let _ = state.cgroup.remove(!state.is_whole()).and_then(|()| state.cgroup.stop_unit());
+}
+
+/// Where the control group will be, and what systemd is going to be asked for, where it is systemd that makes it.
+fn locate(plan: &Plan, explain: &Explain) -> Result<(Option<Wanted>, Cgroup)> {
+    let Some(wish) = &plan.cgroup else { return Ok((None, Cgroup::default())) };
+    let Some(scope) = &wish.scope else {
+        let joining = plan.namespaces.joins(Kind::Pid).is_some();
+        return Ok((None, cgroup::locate(wish, joining)?));
+    };
+    let located = explain.step(&explain::SYSTEMD, || Systemd::connect()?.locate(scope, &wish.resources));
+    located.map(|(wanted, cgroup)| (Some(wanted), cgroup))
 }
 
 /// Makes the share of the processor's cache, where there is to be one.
@@ -189,6 +200,7 @@ fn note(plan: &Plan, cgroup: Cgroup) -> State {
 fn populate(
     plan: &Plan,
     state: &mut State,
+    scope: Option<Wanted>,
     locked: &Locked,
     manner: &Manner,
     held: &Held,
@@ -198,7 +210,8 @@ fn populate(
     let start = if manner.at_once { None } else { Some(UnixListener::from(locked.listen()?)) };
     let sources = sources(plan, explain)?;
     // In this order what init keeps is in a row: it closes all else by few calls.
-    let birthplace = state.cgroup.birthplace()?;
+    // A scope is made for a process that is there.
+    let birthplace = if scope.is_some() { None } else { state.cgroup.birthplace()? };
     let (ours, theirs) = channel::pair()?;
     let doors = state.cgroup.doors()?;
     let told = explain.told_by_init();
@@ -234,7 +247,7 @@ fn populate(
     state.pid = init.born.pid.as_raw();
     let pid = init.born.pid;
     let mut guests = None;
-    let accompanied = bring_up(plan, state, dir, &init, explain)
+    let accompanied = bring_up(plan, state, scope, dir, &init, explain)
         .and_then(|()| until_ready(&mut init, plan, state, &mut guests, manner, held, explain))
         .and_then(|()| process::complete(&plan.process, pid, explain))
         .and_then(|()| explain.step(&explain::PUBLISH, || dir.publish()));
@@ -266,9 +279,23 @@ fn sources(plan: &Plan, explain: &Explain) -> Result<Vec<Option<OwnedFd>>> {
 }
 
 /// Does for init what only we can do from outside, and says so.
-fn bring_up(plan: &Plan, state: &mut State, dir: &Dir, init: &Init, explain: &Explain) -> Result<()> {
+fn bring_up(
+    plan: &Plan,
+    state: &mut State,
+    scope: Option<Wanted>,
+    dir: &Dir,
+    init: &Init,
+    explain: &Explain,
+) -> Result<()> {
     state.start_time = procfs::stat(init.born.pid)?.ok_or(Error::InitDied)?.start_time;
     explain.step(&explain::NOTE, || dir.note(state))?;
+    if let (Some(scope), Some(wish)) = (scope, &plan.cgroup) {
+        let description = format!("container {}", plan.id);
+        explain.step(&explain::SCOPE, || {
+            scope.start(&mut state.cgroup, init.born.pid, &description)?;
+            systemd::limit(&state.cgroup, &wish.resources)
+        })?;
+    }
     if plan.namespaces.has(Kind::User) {
         explain.step(&explain::MAP_IDS, || mapping::map(init.born.pid, &plan.mappings))?;
     }

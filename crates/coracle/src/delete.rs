@@ -70,6 +70,7 @@ pub fn clear(dir: &Dir, state: &State, held: Option<&Held>, explain: &Explain) -
         // runtime. And the group may be another container's of the same id, below another root, that was there already.
         let kill = state.pid != 0 && !state.is_whole();
         explain.step(&explain::REMOVE_CGROUP, || state.cgroup.remove(kill))?;
+        explain.step_if(&explain::STOP_UNIT, || state.cgroup.stop_unit())?;
     }
     if let Some(group) = &state.intel_rdt {
         explain.step(&explain::REMOVE_RDT, || group.remove())?;

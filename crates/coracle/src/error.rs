@@ -94,6 +94,13 @@ pub enum Error {
         /// Whether a process of it is still there. It was killed; but one that stands still does not even die.
         left: bool,
     },
+    /// systemd did not do what it was asked for.
+    Systemd {
+        /// What was to be done, such as `start libpod-1.scope`.
+        asked: String,
+        /// What it says, and what to do.
+        problem: String,
+    },
     /// The program is nowhere in the container's PATH.
     ProgramNotFound {
         /// Its name as given.
@@ -259,6 +266,7 @@ impl fmt::Display for Error {
                 "interrupted by signal {signal}: what was made of the {what} is killed, but stands still; \
                  it ends when the container goes on: coracle resume ID"
             ),
+            Error::Systemd { asked, problem } => write!(f, "systemd: {asked}: {problem}"),
             Error::ProgramNotFound { name } => write!(
                 f,
                 "find the program: exec: {name:?}: executable file not found in $PATH of the container; \

@@ -42,6 +42,9 @@ steps! {
     CGROUP: "make the control group and set its limits",
         "limits are set before the first process is in: there is no moment without them",
         "mkdir, openat, write (bpf)", "libcontainer/cgroups/fs, Apply and Set";
+    SYSTEMD: "ask for systemd",
+        "under systemd the tree of control groups is its own: who wants a group has it made",
+        "socket, connect, sendto, recvfrom (write)", "libcontainer/cgroups/systemd/dbus.go";
     OWNERS: "give mounts other owners of their files",
         "only who owns a file system may say whose its files are; the mapping is a user namespace's, made for it",
         "open_tree, mount_setattr (clone3, openat, write)", "libcontainer/mount_linux.go, mountFd";
@@ -54,6 +57,12 @@ steps! {
     JOIN_CGROUP: "go into the control group",
         "version 1 knows no birth in a control group: a process must go into each hierarchy",
         "write", "libcontainer/cgroups/fs, Apply";
+    SCOPE: "have systemd make its control group, and set its limits",
+        "a scope is made for processes that are there: this one waits, and is put into it",
+        "sendto, recvfrom, openat, write (bpf)", "libcontainer/cgroups/systemd/v2.go, Apply and Set";
+    ATTACH: "have systemd put it into the control group",
+        "an ordinary user may not move a process from one part of the tree to another, and their systemd can have it done",
+        "socket, connect, sendto, recvfrom", "(runc goes on without)";
     MAP_IDS: "map the ids",
         "a new user namespace knows nobody until its owner says who its root is",
         "openat, write (clone3)", "libcontainer/nsenter/nsexec.c, update_uidmap";
@@ -249,6 +258,9 @@ steps! {
     REMOVE_CGROUP: "remove the control group",
         "nobody is in it any more, or must not be",
         "rmdir", "libcontainer/state_linux.go, destroy";
+    STOP_UNIT: "have systemd stop its scope",
+        "systemd notices an empty one by itself, and only some time later: the name could not be used again at once",
+        "socket, connect, sendto, recvfrom", "libcontainer/cgroups/systemd/v2.go, Destroy";
     REMOVE_RDT: "remove its share of the processor's cache",
         "there are few classes: the processor counts them",
         "rmdir", "libcontainer/intelrdt/intelrdt.go, Destroy";

@@ -91,7 +91,8 @@ fn make(
     held: &Held,
     explain: &Explain,
 ) -> Result<Restored> {
-    let mut state = create::claim(plan, dir, explain)?;
+    // Of systemd's making it is none (the command line refuses that).
+    let (mut state, _) = create::claim(plan, dir, explain)?;
     state.restored = true;
     explain
         .step(&explain::RESTORE, || read(plan, dir, &mut state, wish, manner, program, held, explain))

@@ -126,7 +126,13 @@ fn control_group(wish: &Wish, id: &str) -> Result<Option<cgroup::Plan>> {
         return Ok(None);
     }
     let path = wish.cgroup.clone().unwrap_or_else(|| format!("/coracle-{id}").into());
-    Ok(Some(cgroup::Plan { path: Path::new("/").join(path), resources, optional: false, owner: None }))
+    Ok(Some(cgroup::Plan {
+        path: Path::new("/").join(path),
+        scope: None,
+        resources,
+        optional: false,
+        owner: None,
+    }))
 }
 
 fn built(error: oci_spec::OciSpecError) -> Error {

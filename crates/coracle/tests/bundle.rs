@@ -8,6 +8,7 @@ use std::process::Stdio;
 
 use common::{Bundle, fresh_id, text};
 use coracle::capability::Sets;
+use coracle::cgroup::Driver;
 use coracle::explain::Explain;
 use coracle::namespace::{KINDS, Kind};
 use coracle::plan::Plan;
@@ -40,7 +41,8 @@ testkit::suite! { "bundle",
 }
 
 fn load(bundle: &Bundle, config: &Value) -> Plan {
-    bundle::load(bundle.write(config).path(), "one", &Explain::silent()).expect("a good config")
+    bundle::load(bundle.write(config).path(), "one", Driver::Files, &Explain::silent())
+        .expect("a good config")
 }
 
 fn loaded(change: impl FnOnce(&mut Value)) -> Plan {

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
+use coracle::cgroup::Driver;
+use coracle::explain::Explain;
 use serde_json::Value;
 
 use crate::{bundle, error};
@@ -14,7 +16,7 @@ use crate::{bundle, error};
 pub fn validate(bundle: &Path) -> Result<Value> {
     let config = bundle::read(bundle)?;
     // The id is none that could be wrong: it names no container.
-    if let Err(problem) = coracle::bundle::load(bundle, "validate", &coracle::explain::Explain::silent()) {
+    if let Err(problem) = coracle::bundle::load(bundle, "validate", Driver::Files, &Explain::silent()) {
         return Err(error::about("use the bundle", bundle, problem, "change what the message names"));
     }
     Ok(config)

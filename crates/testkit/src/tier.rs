@@ -67,6 +67,9 @@ fn ask(name: &str) -> Result<(), Missing> {
         "enforcing" => enforcing(),
         "no_selinux" => absent("SELinux", runs_selinux()),
         "raised_limits" => raised_limits(),
+        "systemd" => systemd(),
+        "no_systemd" => absent("systemd", kernel_has("/run/systemd/system", "systemd")),
+        "controllers" => controllers(),
         "i386" => i386(),
         "criu" => criu(),
         "runc" | "crun" => other_runtime(name),
@@ -326,6 +329,33 @@ pub fn enforcing() -> Result<(), Missing> {
         let why = format!("/sys/fs/selinux/enforce says {said:?}");
         missing("SELinux that enforces", why, "run setenforce 1")
     })
+}
+
+/// systemd, which makes us a scope, in control groups of version 2 alone.
+///
+/// # Errors
+/// What is missing.
+pub fn systemd() -> Result<(), Missing> {
+    const CURE: &str = "use a machine that was booted with it, and with systemd.unified_cgroup_hierarchy=1";
+    kernel_has("/sys/fs/cgroup/cgroup.procs", "control groups of version 2 alone")?;
+    let whose = if geteuid().is_root() { "--system" } else { "--user" };
+    tried(Command::new("systemd-run").args([whose, "--scope", "--quiet", "true"]), "systemd", CURE)
+}
+
+/// The controllers of processor time, memory and processes in version 2, for our own groups.
+///
+/// # Errors
+/// What is missing.
+pub fn controllers() -> Result<(), Missing> {
+    let root = geteuid().is_root();
+    let own =
+        if root { String::new() } else { format!("user.slice/user-{0}.slice/user@{0}.service", geteuid()) };
+    let file = PathBuf::from("/sys/fs/cgroup").join(own).join("cgroup.controllers");
+    let there = std::fs::read_to_string(&file).unwrap_or_default();
+    let all = ["cpu", "memory", "pids"].iter().all(|name| there.split_whitespace().any(|one| one == *name));
+    let why = format!("{} has {:?}", file.display(), there.trim_end());
+    let cure = "use a machine with version 2 alone, and let systemd delegate them (user@.service, Delegate=)";
+    if all { Ok(()) } else { Err(missing("controllers in version 2", why, cure)) }
 }
 
 /// AppArmor, and its parser, as root.

@@ -6,7 +6,8 @@ use nix::unistd::geteuid;
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType, LinuxHugepageLimit, LinuxPids, LinuxResources};
 
 use super::wrong;
-use crate::cgroup::{self, Plan};
+use crate::cgroup::systemd::Scope;
+use crate::cgroup::{self, Driver, Plan};
 use crate::config::{Config, DeviceRule, HugepageLimit, Linux, Mount, Resources};
 use crate::error::Result;
 use crate::explain::Explain;
@@ -15,23 +16,27 @@ use crate::namespace::{Kind, Namespaces};
 
 const POINTER: &str = "/linux/cgroupsPath";
 
-/// The control group that a config asks for; the one called `group`, where it says nothing of one.
+/// The control group that a config asks for, to be made by `driver`; the one called `group`, where it says nothing of one.
 ///
 /// # Errors
-/// Those of [`path`]; at `/linux/resources` for a limit that is wrong or not done.
-pub(super) fn plan(linux: &Linux, group: &str, explain: &Explain) -> Result<Plan> {
-    let asked = linux.cgroups_path.as_deref().filter(|path| !path.is_empty()).map(Path::new);
+/// Those of [`path`], or of [`Scope::parse`]; at `/linux/resources` for a limit that is wrong or not done.
+pub(super) fn plan(linux: &Linux, group: &str, driver: Driver, explain: &Explain) -> Result<Plan> {
+    let asked = linux.cgroups_path.as_deref().filter(|path| !path.is_empty());
     let resources =
         linux.resources.as_ref().map_or_else(|| Ok(Default::default()), |r| resources(r, explain))?;
     cgroup::check(&resources)?;
+    if driver == Driver::Systemd {
+        let scope = Some(Scope::parse(asked, group)?);
+        return Ok(Plan { path: PathBuf::new(), scope, resources, optional: false, owner: None });
+    }
     let path = match asked {
-        Some(asked) => path(asked)?,
+        Some(asked) => path(Path::new(asked))?,
         None if mapping::is_root() => Path::new("/").join(group),
         // Where others may make groups at all, it is near their own.
         None => PathBuf::from(group),
     };
     let optional = asked.is_none() && !limits(&resources);
-    Ok(Plan { path, resources, optional, owner: None })
+    Ok(Plan { path, scope: None, resources, optional, owner: None })
 }
 
 /// The user, outside of the container, who is given the control group: the process's, where it lives in a new user namespace
@@ -132,7 +137,8 @@ pub fn path(asked: &Path) -> Result<PathBuf> {
     }
     let bytes = asked.as_os_str().as_encoded_bytes();
     if asked.is_relative() && bytes.iter().filter(|byte| **byte == b':').count() == 2 {
-        let problem = format!("{shown}: this version has no systemd driver; give a path such as /group/name");
+        let problem =
+            format!("{shown} is for systemd: give --systemd-cgroup, or a path such as /group/name here");
         return Err(wrong(POINTER, problem));
     }
     if bytes.contains(&0) || path == Path::new("/") {

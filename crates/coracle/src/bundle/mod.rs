@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::AT_FDCWD;
 
+use crate::cgroup::Driver;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::explain::Explain;
@@ -43,13 +44,13 @@ use crate::sys;
 pub use hook::hooks_of;
 pub use process::{blamed_on, from_file, of_container, process};
 
-/// Reads the bundle in the folder `bundle` into a plan of a container `id`.
+/// Reads the bundle in the folder `bundle` into a plan of a container `id`, whose control group `driver` will make.
 ///
 /// # Errors
 /// Names the file, or the property by its JSON pointer.
-pub fn load(bundle: &Path, id: &str, explain: &Explain) -> Result<Plan> {
+pub fn load(bundle: &Path, id: &str, driver: Driver, explain: &Explain) -> Result<Plan> {
     plan::check_id(id)?;
-    Source::open(bundle)?.plan(id, &format!("coracle-{id}"), explain)
+    Source { driver, ..Source::open(bundle)? }.plan(id, &format!("coracle-{id}"), explain)
 }
 
 /// A bundle as it was read, and not understood yet.
@@ -59,6 +60,7 @@ pub struct Source {
     bundle: PathBuf,
     config: PathBuf,
     text: String,
+    driver: Driver,
 }
 
 impl Source {
@@ -69,7 +71,7 @@ impl Source {
     pub fn open(bundle: &Path) -> Result<Source> {
         let (folder, bundle) = file::folder(bundle)?;
         let text = file::config(&folder, &bundle)?;
-        Ok(Source { config: bundle.join(file::CONFIG), folder, bundle, text })
+        Ok(Source { config: bundle.join(file::CONFIG), folder, bundle, text, driver: Driver::default() })
     }
 
     /// The same with the config in the file `config`, in place of the bundle's own.
@@ -79,7 +81,7 @@ impl Source {
     pub fn with_config(config: &Path, bundle: &Path) -> Result<Source> {
         let text = file::read(AT_FDCWD, config, config)?;
         let (folder, bundle) = file::folder(bundle)?;
-        Ok(Source { folder, bundle, config: config.to_owned(), text })
+        Ok(Source { folder, bundle, config: config.to_owned(), text, driver: Driver::default() })
     }
 
     /// The plan of a container `id`. Its control group is called `group`, where the config says nothing of one.
@@ -88,7 +90,7 @@ impl Source {
     /// Names the property by its JSON pointer.
     pub fn plan(self, id: &str, group: &str, explain: &Explain) -> Result<Plan> {
         let config = parse::config(&self.text, &self.config, explain)?;
-        let mut plan = plan_of(&config, id, group, explain)?;
+        let mut plan = plan_of(&config, id, group, self.driver, explain)?;
         if plan.namespaces.has(Kind::Mount) {
             plan.rootfs = Some(root::rootfs(&config, &self.folder, &self.bundle)?);
             inside(&mut plan, &config, &self.bundle)?;
@@ -102,7 +104,7 @@ impl Source {
 }
 
 /// The plan without what needs a root filesystem.
-fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<Plan> {
+fn plan_of(config: &Config, id: &str, group: &str, driver: Driver, explain: &Explain) -> Result<Plan> {
     refuse::in_config(config)?;
     let mut process = process::first(config, explain)?;
     process.seccomp = seccomp::filter(config.linux.seccomp.as_ref(), explain)?;
@@ -112,7 +114,7 @@ fn plan_of(config: &Config, id: &str, group: &str, explain: &Explain) -> Result<
     let mappings = mapping::mappings(&config.linux, &namespaces, explain)?;
     mapping::check_identity(&mappings, &process.user)?;
     let sysctls = sysctl::settings(&config.linux.sysctl, &namespaces)?;
-    let mut group = cgroup::plan(&config.linux, group, explain)?;
+    let mut group = cgroup::plan(&config.linux, group, driver, explain)?;
     group.owner = cgroup::owner(config, process.user.uid, &mappings, &namespaces);
     Ok(Plan {
         id: id.to_owned(),

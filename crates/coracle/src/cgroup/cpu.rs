@@ -110,7 +110,7 @@ fn shares(cpu: &LinuxCpu) -> Option<u64> {
 /// through these three pairs, 10^((l² + 125 l) / 612 - 7 / 34) with l = log2(shares). The line through the first and the
 /// last, which runtimes took before (1 + (shares - 2) * 9999 / 262142), makes 39 of 1024: a container that asks for what
 /// everybody has would get less than half of it.
-fn weight(shares: u64) -> u64 {
+pub(super) fn weight(shares: u64) -> u64 {
     match shares {
         ..=2 => 1,
         262_144.. => 10_000,

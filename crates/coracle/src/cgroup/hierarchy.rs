@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::procfs::{MountLine, mount_line, unescaped};
 
 /// Where a machine that has only version 2 has it.
-const UNIFIED: &str = "/sys/fs/cgroup";
+pub(super) const UNIFIED: &str = "/sys/fs/cgroup";
 
 /// The controllers that version 1 can mount (cgroups(7)). The other options of such a mount are none.
 const CONTROLLERS: [&str; 15] = [

@@ -138,7 +138,7 @@ pub(super) fn check(memory: &LinuxMemory) -> Option<(&'static str, &'static str)
 }
 
 /// Swap without memory, from a limit on both together; -1 where there is none.
-fn swap_alone(memory: &LinuxMemory) -> Option<i64> {
+pub(super) fn swap_alone(memory: &LinuxMemory) -> Option<i64> {
     match (set(memory.limit()), set(memory.swap())) {
         (Some(-1), None) | (_, Some(..=-1)) => Some(-1),
         (limit, Some(swap)) => Some(swap - limit.unwrap_or(0)),

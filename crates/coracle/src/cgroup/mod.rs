@@ -34,6 +34,7 @@ mod rdma;
 mod remove;
 mod settings;
 mod stats;
+pub mod systemd;
 mod update;
 mod v1;
 mod v2;
@@ -44,12 +45,24 @@ pub use oom::OomWatch;
 pub use settings::Settings;
 pub use stats::Stats;
 
+/// Who makes control groups.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Driver {
+    /// We do, as folders of their file system.
+    #[default]
+    Files,
+    /// systemd does, when it is asked.
+    Systemd,
+}
+
 /// The control group that a container asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Its path. An absolute one is below the root of every hierarchy. A relative one is below the runtime's own group
     /// on version 1, and beside it on version 2, where a group that limits its children may hold no process.
     pub path: PathBuf,
+    /// The scope to be, where systemd makes the group: then `path` says nothing.
+    pub scope: Option<systemd::Scope>,
     /// Its limits, as [`check`] lets them pass.
     pub resources: LinuxResources,
     /// Whether the container may do without, where we may not make one: nobody asked for it by path or limit.
@@ -68,6 +81,9 @@ pub struct Cgroup {
     /// none of our business.
     #[serde(default)]
     pub shared: bool,
+    /// Its scope, where systemd has made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<systemd::Unit>,
 }
 
 /// A folder of a control group.
@@ -122,7 +138,7 @@ pub fn locate(plan: &Plan, joining: bool) -> Result<Cgroup> {
             other => other?,
         }
     }
-    Ok(Cgroup { folders, shared })
+    Ok(Cgroup { folders, shared, unit: None })
 }
 
 /// The way into a control group's folders of version 1; empty where there are none.
@@ -215,6 +231,20 @@ impl Cgroup {
         Err(error)
     }
 
+    /// Has systemd stop its unit, when it is removed; `false` where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Systemd`].
+    pub fn stop_unit(&self) -> Result<bool> {
+        match &self.unit {
+            // Whoever is in its folder now is in another unit of the same name.
+            Some(unit) if self.folders.iter().all(|folder| !folder.path.exists()) => {
+                unit.stop().map(|()| true)
+            }
+            _ => Ok(false),
+        }
+    }
+
     /// The folder to be born in (clone3(2), CLONE_INTO_CGROUP): that of version 2, if there is one. The caller closes
     /// it; nobody may be left who has it open in the container.
     ///
@@ -222,6 +252,13 @@ impl Cgroup {
     /// Those of open(2).
     pub fn birthplace(&self) -> Result<Option<OwnedFd>> {
         self.v2().map(v2::open_folder).transpose()
+    }
+
+    /// The scope into which only systemd can put a process. A user's part of the tree is theirs, and what is above it is not: so
+    /// an ordinary user who is elsewhere in the tree, as in a session by ssh, can neither move there nor be born there (cgroups(7),
+    /// "Cgroups v2 delegation"). Their systemd can have it done.
+    pub fn doorkeeper(&self) -> Option<&systemd::Unit> {
+        self.unit.as_ref().filter(|unit| unit.owner == systemd::Owner::User)
     }
 
     /// The way into the folders of version 1 hierarchies, in which nobody can be born: opened by who may, for a process

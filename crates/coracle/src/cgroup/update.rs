@@ -3,7 +3,7 @@
 use oci_spec::runtime::LinuxResources;
 
 use super::settings::Settings;
-use super::{Cgroup, memory, v2};
+use super::{Cgroup, memory, systemd, v2};
 use crate::error::Result;
 
 impl Cgroup {
@@ -28,6 +28,8 @@ impl Cgroup {
         settings.apply(self).inspect_err(|_| {
             // The first error is the one to tell.
             let _ = before.apply(self);
-        })
+        })?;
+        // What systemd does not know of, it takes back when it is reloaded.
+        self.unit.as_ref().map_or(Ok(()), |unit| systemd::set(unit, resources))
     }
 }

@@ -33,6 +33,26 @@ pub(super) fn make(folder: &Folder, needed: &[&Need], all: bool, made: &mut Vec<
     })
 }
 
+/// Gives the controllers that `needed` lists to a folder that somebody else made, where it has not got them yet.
+///
+/// # Errors
+/// As [`make`] for controllers.
+pub(super) fn enable_above(folder: &Folder, needed: &[&Need]) -> Result<()> {
+    let here = folder.read("cgroup.controllers")?;
+    let missing: Vec<&Need> = needed
+        .iter()
+        .copied()
+        .filter(|need| !here.split_whitespace().any(|name| name == need.controller))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut above: Vec<&Path> =
+        folder.path.ancestors().skip(1).take_while(|path| path.starts_with(&folder.mount)).collect();
+    above.reverse();
+    above.into_iter().try_for_each(|group| enable(group, &missing, false))
+}
+
 /// Lets the children of `group` have controllers (cgroups(7), "Cgroups v2 subtree control").
 fn enable(group: &Path, needed: &[&Need], all: bool) -> Result<()> {
     let available = folder::read_file(&group.join("cgroup.controllers"))?;
@@ -66,16 +86,6 @@ fn enable(group: &Path, needed: &[&Need], all: bool) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Lets `folder`, which is there, have the controllers that `needed` lists: for limits that come later.
-///
-/// # Errors
-/// A controller that is missing, or cannot be given.
-pub(super) fn enable_above(folder: &Folder, needed: &[&Need]) -> Result<()> {
-    let above: Vec<&Path> =
-        folder.path.ancestors().skip(1).take_while(|path| path.starts_with(&folder.mount)).collect();
-    above.into_iter().rev().try_for_each(|group| enable(group, needed, false))
 }
 
 /// Whether `/linux/resources/unified` may name this file.

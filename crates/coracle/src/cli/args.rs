@@ -40,11 +40,11 @@ pub(super) struct Cli {
     #[arg(long, hide = true, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true", value_parser = ["true", "false", "auto"])]
     pub(super) rootless: Option<String>,
-    /// Taken for compatibility: control groups are made by their file system
+    /// Who makes control groups: cgroupfs, the runtime itself; systemd, as --systemd-cgroup
     #[arg(long, hide = true, value_name = "NAME", value_parser = ["cgroupfs", "disabled", "systemd"])]
     pub(super) cgroup_manager: Option<String>,
-    /// Refused: there is no systemd driver
-    #[arg(long, hide = true)]
+    /// Have systemd make control groups: /linux/cgroupsPath is slice:prefix:name then
+    #[arg(long)]
     pub(super) systemd_cgroup: bool,
     /// Where CRIU is, for checkpoint and restore
     #[arg(long, value_name = "FILE", default_value = "criu", hide_default_value = true)]

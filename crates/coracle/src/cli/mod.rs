@@ -11,6 +11,7 @@ use std::path::Path;
 use clap::CommandFactory;
 use serde_json::{Value, json};
 
+use crate::cgroup::Driver;
 use crate::config::IntelRdt;
 use crate::create;
 use crate::error::{Error, Result};
@@ -85,25 +86,30 @@ fn tell(error: &Error, explain: &Explain, code: u8) -> u8 {
     code
 }
 
-/// Refuses by name what an engine may ask for and this version cannot do.
-fn refuse(cli: &Cli) -> Result<()> {
-    for (asked, problem) in [
-        (cli.systemd_cgroup, "--systemd-cgroup: this version has no systemd driver"),
-        (
-            cli.cgroup_manager.as_deref() == Some("systemd"),
-            "--cgroup-manager systemd: this version has no systemd driver; give cgroupfs",
-        ),
-    ] {
-        if asked {
-            return Err(Error::Usage { problem: problem.to_owned() });
+/// Who makes control groups. Only verbs that make one ask: a container knows who has made its own.
+///
+/// # Errors
+/// [`Error::Usage`] where the options contradict each other, or the verb knows no other way than its own.
+fn driver(cli: &Cli) -> Result<Driver> {
+    let fail = |problem: &str| Err(Error::Usage { problem: problem.to_owned() });
+    match (cli.systemd_cgroup, cli.cgroup_manager.as_deref(), &cli.verb) {
+        (true, Some(other @ ("cgroupfs" | "disabled")), _) => {
+            fail(&format!("--systemd-cgroup and --cgroup-manager {other}: give one of them"))
         }
+        (true, ..) | (_, Some("systemd"), _) if matches!(cli.verb, Verb::Sandbox(_)) => {
+            fail("sandbox makes its control group itself: leave --systemd-cgroup out")
+        }
+        (true, ..) | (_, Some("systemd"), _) if matches!(cli.verb, Verb::Restore(_)) => {
+            fail("restore makes its control group itself: leave --systemd-cgroup out")
+        }
+        (true, ..) | (_, Some("systemd"), _) => Ok(Driver::Systemd),
+        _ => Ok(Driver::Files),
     }
-    Ok(())
 }
 
 /// Does what the command line says. `kept` descriptors after standard error are the program's.
 fn act(cli: Cli, kept: u32, explain: &Explain) -> Result<u8> {
-    refuse(&cli)?;
+    let driver = driver(&cli)?;
     let root = cli.root.unwrap_or_else(state::default_root);
     match cli.verb {
         Verb::Sandbox(wish) => {
@@ -111,12 +117,12 @@ fn act(cli: Cli, kept: u32, explain: &Explain) -> Result<u8> {
             run::run(&plan, &root, &Manner::default(), After::default(), explain)
         }
         Verb::Create(wish) => {
-            let (plan, manner) = container(wish, kept, explain)?;
+            let (plan, manner) = container(wish, driver, kept, explain)?;
             detached_terminal(&plan, &manner, true)?;
             create::create(&plan, &root, &manner, &signal::hold()?, explain).map(|()| 0)
         }
         Verb::Run { create, detach, keep, .. } => {
-            let (plan, manner) = container(create, kept, explain)?;
+            let (plan, manner) = container(create, driver, kept, explain)?;
             detached_terminal(&plan, &manner, detach)?;
             run::run(&plan, &root, &manner, After { detach, keep }, explain)
         }
@@ -149,7 +155,7 @@ fn act(cli: Cli, kept: u32, explain: &Explain) -> Result<u8> {
         }
         Verb::Restore(wish) => {
             let (wish, create) = wish.wish()?;
-            let (plan, manner) = container(create, kept, explain)?;
+            let (plan, manner) = container(create, driver, kept, explain)?;
             detached_terminal(&plan, &manner, wish.detach)?;
             restore::restore(&plan, &root, &wish, &manner, &cli.criu, explain)
         }
@@ -185,8 +191,8 @@ fn sandbox(wish: Sandbox) -> Result<Plan> {
     })
 }
 
-fn container(wish: Create, kept: u32, explain: &Explain) -> Result<(Plan, Manner)> {
-    let mut plan = bundle::load(&wish.bundle, &wish.id, explain)?;
+fn container(wish: Create, driver: Driver, kept: u32, explain: &Explain) -> Result<(Plan, Manner)> {
+    let mut plan = bundle::load(&wish.bundle, &wish.id, driver, explain)?;
     if wish.no_new_keyring {
         plan.keyring = None;
     }

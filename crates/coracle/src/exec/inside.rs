@@ -41,6 +41,9 @@ impl Way<'_> {
         if !self.doors.is_empty() {
             self.explain.step(&explain::JOIN_CGROUP, || self.doors.enter())?;
         }
+        if let Some(unit) = self.state.cgroup.doorkeeper() {
+            self.explain.step(&explain::ATTACH, || unit.attach(Pid::this()))?;
+        }
         self.doors.leave_open();
         // No descriptor of the host gets in.
         close_all_but(&[channel.as_fd(), self.held.as_fd(), self.init.as_fd()], self.manner, self.explain)?;

@@ -182,7 +182,9 @@ fn give_birth(
         [] => state.cgroup.of_session(state.init())?,
         wishes => Cow::Owned(state.cgroup.below(wishes)?),
     };
-    let (birthplace, doors) = (cgroup.birthplace()?, cgroup.doors()?);
+    let from_outside = state.cgroup.doorkeeper().is_none();
+    let birthplace = if from_outside { cgroup.birthplace()? } else { None };
+    let doors = cgroup.doors()?;
     let told = explain.told_by_init();
     let root = state.namespaces.contains(&Kind::User);
     let keyring = state.keyring.then(|| Keyring::of(&state.id));

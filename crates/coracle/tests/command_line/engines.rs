@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 use serde_json::{Value, json};
 
 use crate::common::Bundle;
-use crate::{accepted, filled, waiting};
+use crate::{accepted, waiting};
 
 /// Rows of verbs that must be silent altogether end with `.`; the others report. `...` waits until the container has
 /// stopped.
@@ -100,24 +100,4 @@ pub(crate) fn the_calls_that_count_processes_are_understood() {
         assert_eq!(accepted(&bundle, row), "", "{row}");
     }
     bundle.wait_for(bundle.id(), "stopped");
-}
-
-pub(crate) fn what_this_version_cannot_do_is_refused_by_name() {
-    let bundle = Bundle::new();
-    bundle.args(&["/probe"]);
-    for (row, words) in [
-        (
-            "--systemd-cgroup create --bundle BUNDLE ID",
-            "--systemd-cgroup: this version has no systemd driver",
-        ),
-        (
-            "--cgroup-manager systemd create --bundle BUNDLE ID",
-            "--cgroup-manager systemd: this version has no",
-        ),
-    ] {
-        let args = filled(&bundle, row);
-        let error = bundle.must_fail(&args.iter().map(String::as_str).collect::<Vec<_>>(), 1);
-        assert!(error.contains(words), "{row}: {error}");
-        assert!(bundle.left().is_empty(), "{row}: {:?}", bundle.left());
-    }
 }

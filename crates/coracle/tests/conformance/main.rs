@@ -38,6 +38,7 @@ mod propagation;
 mod running;
 mod scheduling;
 mod seccomp;
+mod systemd;
 mod terminal;
 mod update;
 
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         seccomp::TESTS,
         paths::TESTS,
         descriptors::TESTS,
+        systemd::TESTS,
         features::TESTS,
         events::TESTS,
         checkpoint::TESTS,

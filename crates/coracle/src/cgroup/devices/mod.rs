@@ -127,7 +127,7 @@ pub(super) fn limit(cgroup: &Cgroup, rules: &[Rule]) -> Result<()> {
 }
 
 /// Whether we are root, and not only of a user namespace: the host's maps every id to itself.
-fn is_host_root() -> bool {
+pub(super) fn is_host_root() -> bool {
     let map = || std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     geteuid().is_root() && map().split_whitespace().eq(["0", "0", "4294967295"])
 }

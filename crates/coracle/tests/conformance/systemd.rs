@@ -1,0 +1,535 @@
+//! config-linux.md, "Cgroups Path" and "Control groups", where systemd makes them: `--systemd-cgroup`. Row O-24.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, geteuid};
+use serde_json::{Value, json};
+use testkit::{Test, within};
+
+use super::common::{Bundle, Finish, fresh_id, text};
+
+pub(crate) const TESTS: &[Test] = testkit::tests! {
+    o24_systemd_the_container_is_a_scope_of_its_slice(systemd),
+    o24_systemd_a_slice_with_dashes_is_part_of_another(systemd),
+    o24_systemd_without_a_path_the_scope_has_the_containers_id(systemd),
+    o24_systemd_limits_are_the_units_and_the_groups(systemd, controllers),
+    o24_systemd_unified_limits_win(systemd, controllers),
+    o24_systemd_limits_of_a_scope_can_be_changed(systemd),
+    o24_systemd_device_rules_are_the_units(systemd, root),
+    o24_systemd_annotations_say_nothing_to_it(systemd),
+    o24_systemd_exec_goes_into_the_scope(systemd),
+    o24_systemd_every_verb_finds_the_scope(systemd),
+    o24_systemd_delete_takes_the_scope(systemd),
+    o24_systemd_the_scope_ends_with_what_is_left_in_it(systemd, root),
+    o24_systemd_a_run_leaves_no_scope(systemd),
+    o24_systemd_a_create_that_fails_leaves_no_scope(systemd),
+    o24_systemd_a_unit_of_somebody_else_is_refused_and_unharmed(systemd),
+    o24_systemd_a_group_of_somebody_else_is_refused_and_unharmed(systemd, root),
+    o24_systemd_a_path_is_slice_prefix_name(userns),
+    o24_systemd_such_a_path_is_for_systemd_alone(userns),
+    o24_systemd_who_makes_groups_is_said_once(userns),
+    o24_systemd_a_machine_without_it_is_told_what_to_do(no_systemd),
+};
+
+const SOON: Duration = Duration::from_secs(5);
+
+const SYSTEMD: &str = "--systemd-cgroup";
+
+/// A slice that every machine has.
+const SLICE: &str = "machine.slice";
+
+/// `systemctl WORDS` of our manager.
+fn systemctl(words: &[&str]) -> String {
+    let mut command = Command::new("systemctl");
+    if !geteuid().is_root() {
+        command.arg("--user");
+    }
+    text(&command.args(words).output().expect("systemctl starts").stdout)
+}
+
+/// The properties of a unit.
+fn properties(unit: &str) -> BTreeMap<String, String> {
+    let said = systemctl(&["show", "--all", unit]);
+    let all = said.lines().filter_map(|line| line.split_once('='));
+    // A list has a line for each entry.
+    all.fold(BTreeMap::new(), |mut map, (name, value)| {
+        let known: &mut String = map.entry(name.to_owned()).or_default();
+        *known = if known.is_empty() { value.to_owned() } else { format!("{known} {value}") };
+        map
+    })
+}
+
+fn exists(unit: &str) -> bool {
+    properties(unit)["LoadState"] != "not-found"
+}
+
+/// A bundle whose container waits for a signal, in the scope `test-ID.scope` of [`SLICE`]; the unit's name.
+fn bundle(change: impl FnOnce(&mut Value)) -> (Bundle, String) {
+    let bundle = Bundle::new();
+    let mut config = Bundle::config();
+    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
+    config["linux"]["cgroupsPath"] = json!(format!("{SLICE}:test:{}", bundle.id()));
+    change(&mut config);
+    bundle.write(&config);
+    let unit = format!("test-{}.scope", bundle.id());
+    (bundle, unit)
+}
+
+/// `OPTIONS create` of the bundle's container. What it says, where it fails.
+fn try_create(options: &[&str], bundle: &Bundle) -> Result<(), String> {
+    let (path, id) = (bundle.path().display().to_string(), bundle.id());
+    let mut create = bundle.coracle(&[options, &["create", "--bundle", &path, id]].concat());
+    let errors = bundle.path().join("errors");
+    let file = |path: PathBuf| std::fs::File::create(path).expect("a file");
+    create.stdout(file(bundle.output(id))).stderr(file(errors.clone()));
+    let status = create.finish().status;
+    let said = std::fs::read_to_string(errors).unwrap_or_default();
+    if status.success() { Ok(()) } else { Err(said) }
+}
+
+/// A container of this config, whose program waits; the unit's name.
+#[track_caller]
+fn waiting(change: impl FnOnce(&mut Value)) -> (Bundle, String) {
+    let (bundle, unit) = bundle(change);
+    let created = try_create(&[SYSTEMD], &bundle);
+    assert_eq!(created, Ok(()));
+    bundle.must(&["start", bundle.id()]);
+    bundle.ready();
+    (bundle, unit)
+}
+
+/// The control group of the process, as `/proc` tells it.
+fn group_of(pid: &Value) -> String {
+    let said = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("a process");
+    let line = said.lines().find_map(|line| line.strip_prefix("0::"));
+    line.expect("a group of version 2").to_owned()
+}
+
+/// The folder of the container's control group.
+fn folder(bundle: &Bundle) -> PathBuf {
+    let group = group_of(&bundle.state_of(bundle.id())["pid"]);
+    Path::new("/sys/fs/cgroup").join(group.trim_start_matches('/'))
+}
+
+fn o24_systemd_the_container_is_a_scope_of_its_slice() {
+    let (bundle, unit) = waiting(|_| {});
+    let found = properties(&unit);
+    let group = group_of(&bundle.state_of(bundle.id())["pid"]);
+    assert!(group.ends_with(&format!("/{SLICE}/{unit}")), "{group}");
+    for (name, wanted) in [
+        ("ControlGroup", group.as_str()),
+        ("Slice", SLICE),
+        ("ActiveState", "active"),
+        ("Transient", "yes"),
+        ("Delegate", "yes"),
+        ("DefaultDependencies", "no"),
+        ("CPUAccounting", "yes"),
+        ("IOAccounting", "yes"),
+        ("MemoryAccounting", "yes"),
+        ("TasksAccounting", "yes"),
+    ] {
+        assert_eq!(found[name], wanted, "{name}");
+    }
+}
+
+fn o24_systemd_a_slice_with_dashes_is_part_of_another() {
+    /// It outlives what was in it.
+    struct Stop(String);
+    impl Drop for Stop {
+        fn drop(&mut self) {
+            systemctl(&["stop", &self.0]);
+        }
+    }
+    let above = fresh_id().replace('-', "_");
+    let _stop = Stop(format!("{above}.slice"));
+    let (bundle, unit) = bundle(|_| {});
+    let mut config = Bundle::config();
+    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
+    config["linux"]["cgroupsPath"] = json!(format!("{above}-one.slice:test:{}", bundle.id()));
+    bundle.write(&config);
+    assert_eq!(try_create(&[SYSTEMD], &bundle), Ok(()));
+    let group = group_of(&bundle.state_of(bundle.id())["pid"]);
+    assert!(group.ends_with(&format!("/{above}.slice/{above}-one.slice/{unit}")), "{group}");
+}
+
+fn o24_systemd_without_a_path_the_scope_has_the_containers_id() {
+    let (bundle, _) = waiting(|c| drop(c["linux"].as_object_mut().expect("linux").remove("cgroupsPath")));
+    let group = group_of(&bundle.state_of(bundle.id())["pid"]);
+    let slice = if geteuid().is_root() { "system.slice" } else { "user.slice" };
+    let folder = Path::new(&group);
+    assert_eq!(folder.parent().and_then(Path::file_name), Some(slice.as_ref()), "{group}");
+    assert!(group.ends_with(&format!("-{}.scope", bundle.id())), "{group}");
+}
+
+/// The unit and the group's files, each as it is wanted.
+#[track_caller]
+fn assert_limits(bundle: &Bundle, unit: &str, units: &[(&str, &str)], files: &[(&str, &str)]) {
+    let found = properties(unit);
+    for (name, wanted) in units {
+        assert_eq!(found[*name], *wanted, "{name}");
+    }
+    for (file, wanted) in files {
+        let value = std::fs::read_to_string(folder(bundle).join(file)).expect("a file of the group");
+        assert_eq!(value.trim_end(), *wanted, "{file}");
+    }
+}
+
+fn o24_systemd_limits_are_the_units_and_the_groups() {
+    let (bundle, unit) = waiting(|c| {
+        c["linux"]["resources"] = json!({
+            "memory": { "limit": 67_108_864, "reservation": 33_554_432, "swap": 100_663_296 },
+            "cpu": { "shares": 512, "quota": 12_345, "period": 50_000 },
+            "pids": { "limit": 42 },
+        });
+    });
+    let units = [
+        ("MemoryMax", "67108864"),
+        ("MemoryLow", "33554432"),
+        ("MemorySwapMax", "33554432"),
+        ("TasksMax", "42"),
+        // In percent, and never less than was asked for.
+        ("CPUQuotaPerSecUSec", "250ms"),
+        ("CPUQuotaPeriodUSec", "50ms"),
+    ];
+    let files = [
+        ("memory.max", "67108864"),
+        ("memory.low", "33554432"),
+        ("cpu.max", "12345 50000"),
+        ("pids.max", "42"),
+    ];
+    assert_limits(&bundle, &unit, &units, &files);
+    let weight = std::fs::read_to_string(folder(&bundle).join("cpu.weight")).expect("cpu.weight");
+    assert_eq!(properties(&unit)["CPUWeight"], weight.trim_end());
+}
+
+fn o24_systemd_unified_limits_win() {
+    let (bundle, unit) = waiting(|c| {
+        c["linux"]["resources"] = json!({
+            "memory": { "limit": 67_108_864 },
+            "unified": {
+                "memory.max": "50331648", "memory.high": "max", "memory.min": "4096", "cpu.max": "max 100000",
+                "cpu.weight": "321", "pids.max": "max",
+            },
+        });
+    });
+    let units = [
+        ("MemoryMax", "50331648"),
+        ("MemoryHigh", "infinity"),
+        ("MemoryMin", "4096"),
+        ("CPUWeight", "321"),
+        ("CPUQuotaPerSecUSec", "infinity"),
+        ("TasksMax", "infinity"),
+    ];
+    let files =
+        [("memory.max", "50331648"), ("memory.min", "4096"), ("cpu.weight", "321"), ("pids.max", "max")];
+    assert_limits(&bundle, &unit, &units, &files);
+}
+
+/// What `update` asks of it: the properties alone, which systemd takes whether a controller is there or not.
+fn o24_systemd_limits_of_a_scope_can_be_changed() {
+    use coracle::cgroup::systemd::{self, Owner, Unit};
+    let (_bundle, name) = waiting(|_| {});
+    let owner = if geteuid().is_root() { Owner::System } else { Owner::User };
+    let unit = Unit { name, owner };
+    let changed = |asked: Value, wanted: &[(&str, &str)]| {
+        let asked = serde_json::from_value(asked).expect("limits");
+        systemd::set(&unit, &asked).expect("they are changed");
+        let found = properties(&unit.name);
+        for (property, wanted) in wanted {
+            assert_eq!(found[*property], *wanted, "{property}");
+        }
+    };
+    changed(
+        json!({
+            "memory": { "limit": 67_108_864, "reservation": 33_554_432, "swap": 100_663_296 },
+            "cpu": { "shares": 512, "quota": 12_345, "period": 50_000, "cpus": "0-1,9", "mems": "0" },
+            "pids": { "limit": 43 },
+            "unified": { "memory.high": "60000000", "memory.min": "8192", "io.weight": "default 250" },
+        }),
+        &[
+            ("MemoryMax", "67108864"),
+            ("MemoryLow", "33554432"),
+            ("MemorySwapMax", "33554432"),
+            ("MemoryHigh", "60000000"),
+            ("MemoryMin", "8192"),
+            ("CPUWeight", "59"),
+            // In percent, and never less than was asked for.
+            ("CPUQuotaPerSecUSec", "250ms"),
+            ("CPUQuotaPeriodUSec", "50ms"),
+            ("AllowedCPUs", "0-1 9"),
+            ("AllowedMemoryNodes", "0"),
+            ("TasksMax", "43"),
+            ("IOWeight", "250"),
+        ],
+    );
+    changed(
+        json!({
+            "memory": { "limit": -1 },
+            "cpu": { "quota": -1 },
+            "pids": { "limit": -1 },
+            "unified": { "memory.high": "max", "cpu.weight": "321" },
+        }),
+        &[
+            ("MemoryMax", "infinity"),
+            ("MemorySwapMax", "infinity"),
+            ("MemoryHigh", "infinity"),
+            ("MemoryMin", "8192"),
+            ("CPUWeight", "321"),
+            ("CPUQuotaPerSecUSec", "infinity"),
+            ("TasksMax", "infinity"),
+        ],
+    );
+    changed(json!({ "unified": { "cpu.max": "150000" } }), &[("CPUQuotaPerSecUSec", "1.500000s")]);
+    changed(json!({ "cpu": { "idle": 1 } }), &[("CPUWeight", "idle")]);
+}
+
+fn o24_systemd_device_rules_are_the_units() {
+    let (_bundle, unit) = waiting(|c| {
+        c["linux"]["resources"] = json!({ "devices": [
+            { "allow": false, "access": "rwm" },
+            { "allow": true, "type": "c", "major": 10, "minor": 229, "access": "rw" },
+            { "allow": true, "type": "c", "major": 4, "access": "r" },
+        ] });
+    });
+    let found = properties(&unit);
+    assert_eq!(found["DevicePolicy"], "strict");
+    for entry in ["/dev/char/10:229 rw", "/dev/char/1:3 rwm", "char-* m"] {
+        assert!(found["DeviceAllow"].contains(entry), "{entry}: {}", found["DeviceAllow"]);
+    }
+    let terminals = ["char-4 r", "char-tty r"].iter().any(|entry| found["DeviceAllow"].contains(entry));
+    assert!(terminals, "{}", found["DeviceAllow"]);
+
+    let (_bundle, unit) = waiting(|c| {
+        c["linux"]["resources"] = json!({ "devices": [
+            { "allow": true, "access": "rwm" },
+            { "allow": false, "type": "c", "major": 4, "access": "rwm" },
+        ] });
+    });
+    let found = properties(&unit);
+    assert_eq!((found["DevicePolicy"].as_str(), found.get("DeviceAllow")), ("auto", None), "all but some");
+}
+
+/// Whoever may annotate a pod would command the host's root (CVE-2024-3154).
+fn o24_systemd_annotations_say_nothing_to_it() {
+    let (_bundle, unit) = waiting(|c| {
+        c["annotations"] = json!({
+            "org.systemd.property.Description": "'annotated'",
+            "org.systemd.property.TimeoutStopUSec": "uint64 7000000",
+        });
+    });
+    let found = properties(&unit);
+    assert_ne!(found["Description"], "annotated");
+    assert_ne!(found["TimeoutStopUSec"], "7s");
+}
+
+fn o24_systemd_exec_goes_into_the_scope() {
+    let (bundle, unit) = waiting(|_| {});
+    let pid_file = bundle.path().join("pid");
+    let told = pid_file.display().to_string();
+    let mut session = bundle.coracle(&[
+        "exec",
+        "--detach",
+        "--pid-file",
+        &told,
+        bundle.id(),
+        "/probe",
+        "wait-signal",
+        "TERM",
+    ]);
+    let status = session.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("it starts");
+    assert!(status.success());
+    let pid = std::fs::read_to_string(pid_file).expect("a number").parse::<i32>().expect("a number");
+    let group = group_of(&json!(pid));
+    assert!(group.ends_with(&format!("/{SLICE}/{unit}")), "{group}");
+}
+
+fn o24_systemd_every_verb_finds_the_scope() {
+    let (bundle, unit) = waiting(|_| {});
+    let id = bundle.id();
+    let pid = bundle.state_of(id)["pid"].clone();
+    bundle.must(&["pause", id]);
+    assert_eq!(bundle.state_of(id)["status"], "paused");
+    let frozen = std::fs::read_to_string(folder(&bundle).join("cgroup.freeze")).expect("the freezer");
+    assert_eq!(frozen.trim_end(), "1");
+    bundle.must(&["resume", id]);
+    assert_eq!(bundle.state_of(id)["status"], "running");
+    let listed: Value = serde_json::from_str(&bundle.must(&["ps", "--format", "json", id])).expect("JSON");
+    assert_eq!(listed, json!([pid]));
+    bundle.must(&["kill", "--all", id, "KILL"]);
+    bundle.wait_for(id, "stopped");
+    within(SOON, "systemd has taken it off its list", || !exists(&unit));
+    bundle.must(&["delete", id]);
+}
+
+fn o24_systemd_delete_takes_the_scope() {
+    for force in [true, false] {
+        let (bundle, unit) = waiting(|_| {});
+        let folder = folder(&bundle);
+        assert!(exists(&unit) && folder.exists(), "it was there");
+        if force {
+            bundle.must(&["delete", "--force", bundle.id()]);
+        } else {
+            bundle.must(&["kill", bundle.id(), "KILL"]);
+            bundle.wait_for(bundle.id(), "stopped");
+            bundle.must(&["delete", bundle.id()]);
+        }
+        assert!(!exists(&unit), "{unit} is left: {:?}", properties(&unit));
+        assert!(!folder.exists(), "{} is left", folder.display());
+    }
+}
+
+/// Without a PID namespace of its own, a container's other processes do not end with the first.
+fn o24_systemd_the_scope_ends_with_what_is_left_in_it() {
+    let (bundle, unit) = waiting(|c| {
+        let kinds = c["linux"]["namespaces"].as_array_mut().expect("a list");
+        kinds.retain(|kind| kind["type"] != "pid");
+    });
+    let pid_file = bundle.path().join("pid");
+    let told = pid_file.display().to_string();
+    let mut session = bundle.coracle(&[
+        "exec",
+        "--detach",
+        "--pid-file",
+        &told,
+        bundle.id(),
+        "/probe",
+        "wait-signal",
+        "TERM",
+    ]);
+    let status = session.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("it starts");
+    assert!(status.success());
+    let other = std::fs::read_to_string(pid_file).expect("a number");
+    // Not by the runtime, which would kill the other one as well.
+    let init = bundle.state_of(bundle.id())["pid"].as_i64().expect("a number") as i32;
+    nix::sys::signal::kill(Pid::from_raw(init), Signal::SIGKILL).expect("init is there");
+    bundle.wait_for(bundle.id(), "stopped");
+    assert!(exists(&unit) && Path::new("/proc").join(&other).exists(), "the other one still lives");
+    bundle.must(&["delete", bundle.id()]);
+    assert!(!exists(&unit), "{unit} is left");
+    within(SOON, "the other one is dead", || {
+        let stat = std::fs::read_to_string(format!("/proc/{other}/stat")).unwrap_or_default();
+        stat.is_empty() || stat.contains(") Z ")
+    });
+}
+
+fn o24_systemd_a_run_leaves_no_scope() {
+    let (bundle, unit) = bundle(|c| {
+        c["process"]["args"] = json!(["/probe"]);
+        let kinds = c["linux"]["namespaces"].as_array_mut().expect("a list");
+        kinds.push(json!({ "type": "cgroup" }));
+    });
+    let output = bundle.command(&[SYSTEMD], bundle.id()).finish();
+    let report: probe::Report = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("no report: {error}: {}", text(&output.stderr)));
+    assert_eq!(report.pid, 1);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(!exists(&unit), "{unit} is left: {:?}", properties(&unit));
+    assert!(bundle.left().is_empty(), "{:?}", bundle.left());
+}
+
+fn o24_systemd_a_create_that_fails_leaves_no_scope() {
+    // Found out by init, when it is in the scope.
+    let (bundle, unit) = bundle(|c| c["process"]["cwd"] = json!("/probe"));
+    let said = try_create(&[SYSTEMD], &bundle).expect_err("that is no directory");
+    assert!(said.contains("/probe"), "{said}");
+    assert!(!exists(&unit), "{unit} is left: {:?}", properties(&unit));
+    assert!(bundle.left().is_empty(), "{:?}", bundle.left());
+}
+
+fn o24_systemd_a_unit_of_somebody_else_is_refused_and_unharmed() {
+    let (one, unit) = waiting(|_| {});
+    let (other, _) = bundle(|c| c["linux"]["cgroupsPath"] = json!(format!("{SLICE}:test:{}", one.id())));
+    try_create(&[SYSTEMD], &other).expect_err("the name is taken");
+    assert!(other.left().is_empty(), "{:?}", other.left());
+    assert_eq!(one.state_of(one.id())["status"], "running");
+    assert_eq!(properties(&unit)["ActiveState"], "active");
+
+    // In another slice there is no such folder, and only systemd knows that the name is taken.
+    let (other, _) = bundle(|c| c["linux"]["cgroupsPath"] = json!(format!("system.slice:test:{}", one.id())));
+    let said = try_create(&[SYSTEMD], &other).expect_err("the name is taken");
+    assert!(said.contains(&unit), "{said}");
+    assert!(other.left().is_empty(), "{:?}", other.left());
+    assert_eq!(one.state_of(one.id())["status"], "running");
+    assert_eq!(properties(&unit)["ActiveState"], "active");
+}
+
+/// A folder that systemd knows nothing of: its processes would be the container's, and end with it.
+fn o24_systemd_a_group_of_somebody_else_is_refused_and_unharmed() {
+    struct Group(PathBuf, std::process::Child);
+    impl Drop for Group {
+        fn drop(&mut self) {
+            let _ = self.1.kill().and_then(|()| self.1.wait());
+            within(SOON, "the group is gone", || std::fs::remove_dir(&self.0).is_ok() || !self.0.exists());
+        }
+    }
+    let (bundle, unit) =
+        bundle(|c| c["linux"]["cgroupsPath"] = json!(format!("system.slice:test:{}", fresh_id())));
+    let config = std::fs::read_to_string(bundle.path().join("config.json")).expect("the config");
+    let config: Value = serde_json::from_str(&config).expect("JSON");
+    let name = config["linux"]["cgroupsPath"].as_str().expect("a path").rsplit(':').next().expect("a name");
+    let unit = unit.replace(bundle.id(), name);
+    let folder = Path::new("/sys/fs/cgroup/system.slice").join(&unit);
+    std::fs::create_dir(&folder).expect("a group");
+    let child = Command::new("sleep").arg("60").spawn().expect("sleep starts");
+    let mut group = Group(folder, child);
+    std::fs::write(group.0.join("cgroup.procs"), group.1.id().to_string()).expect("sleep is in it");
+    let said = try_create(&[SYSTEMD], &bundle).expect_err("the group is taken");
+    assert!(said.contains(&unit), "{said}");
+    assert!(bundle.left().is_empty(), "{:?}", bundle.left());
+    assert_eq!(group.1.try_wait().expect("a child"), None, "it still lives");
+    assert!(!exists(&unit), "there is no unit of that name");
+}
+
+/// They are wrong whether there is a systemd or not.
+fn o24_systemd_a_path_is_slice_prefix_name() {
+    for path in [
+        "/group/name",
+        "group",
+        "a.slice:b",
+        "a.slice:b:c:d",
+        "a.slice:b:",
+        "a:b:c",
+        "a/b.slice:b:c",
+        "../a.slice:b:c",
+        "a--b.slice:b:c",
+        "-a.slice:b:c",
+        "a.slice:b/../..:c",
+        "a.slice:b:c d",
+    ] {
+        let (bundle, _) = bundle(|c| c["linux"]["cgroupsPath"] = json!(path));
+        let said = try_create(&[SYSTEMD], &bundle).expect_err(path);
+        assert!(said.contains("/linux/cgroupsPath"), "{path}: {said}");
+        assert!(bundle.left().is_empty(), "{path}: {:?}", bundle.left());
+    }
+}
+
+fn o24_systemd_such_a_path_is_for_systemd_alone() {
+    let (bundle, _) = bundle(|_| {});
+    let said = try_create(&[], &bundle).expect_err("a path of its own form");
+    assert!(said.contains("--systemd-cgroup"), "{said}");
+    assert!(bundle.left().is_empty(), "{:?}", bundle.left());
+}
+
+fn o24_systemd_who_makes_groups_is_said_once() {
+    let (bundle, _) = bundle(|_| {});
+    let said = try_create(&[SYSTEMD, "--cgroup-manager", "cgroupfs"], &bundle).expect_err("a contradiction");
+    assert!(said.contains("--systemd-cgroup and --cgroup-manager cgroupfs"), "{said}");
+    let said = bundle.must_fail(&[SYSTEMD, "sandbox", "/bin/true"], 1);
+    assert!(said.contains("--systemd-cgroup"), "{said}");
+    assert!(bundle.left().is_empty(), "{:?}", bundle.left());
+}
+
+fn o24_systemd_a_machine_without_it_is_told_what_to_do() {
+    for options in [&[SYSTEMD][..], &["--cgroup-manager", "systemd"]] {
+        let (bundle, _) = bundle(|_| {});
+        let output = bundle.command(options, bundle.id()).finish();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("systemd") && said.contains("leave --systemd-cgroup out"), "{said}");
+        assert!(bundle.left().is_empty(), "{:?}", bundle.left());
+    }
+}
