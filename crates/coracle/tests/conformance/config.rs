@@ -12,10 +12,12 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o07_what_is_no_semantic_version_is_refused(userns),
     o07_a_version_that_nobody_knows_is_refused(userns),
     o07_unknown_properties_are_ignored(userns),
+    o07_unknown_properties_of_what_is_optional_are_ignored(root, cgroup),
     o07_annotations_that_nobody_knows_are_kept(userns),
     o07_an_invalid_value_is_an_error_that_says_where(userns),
     o07_an_invalid_value_of_what_is_optional_is_an_error_as_well(userns),
     o07_null_is_as_if_it_were_not_there(userns),
+    o07_null_in_place_of_the_mounts_is_none_of_them(userns),
 };
 
 /// A bundle with a program that ends at once.
@@ -76,12 +78,67 @@ fn o07_a_version_that_nobody_knows_is_refused() {
 /// unknown property. Instead, they MUST ignore unknown properties."
 fn o07_unknown_properties_are_ignored() {
     taken("at every depth", |config| {
-        for object in ["", "/root", "/process", "/process/user", "/linux", "/mounts/0", "/linux/namespaces/0"]
-        {
-            let object = config.pointer_mut(object).expect("it is there");
-            object["org.example.unknown"] = json!({ "anything": [1, "two", null] });
+        config["hooks"] =
+            json!({ "afterwards": [{ "path": "relative" }], "poststop": [{ "path": "/bin/true" }] });
+        add_unknown(config);
+    });
+}
+
+/// Adds a property that nobody knows to each object in `value`.
+fn add_unknown(value: &mut Value) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(add_unknown),
+        Value::Object(object) => {
+            object.values_mut().for_each(add_unknown);
+            object.insert("org.example.unknown".into(), json!({ "anything": [1, "two", null] }));
         }
-        config["hooks"] = json!({ "afterwards": [{ "path": "relative" }] });
+        _ => {}
+    }
+}
+
+fn o07_unknown_properties_of_what_is_optional_are_ignored() {
+    let process = json!({
+        "consoleSize": { "height": 24, "width": 80 },
+        "capabilities": { "bounding": ["CAP_KILL"] },
+        "rlimits": [{ "type": "RLIMIT_CORE", "hard": 0, "soft": 0 }],
+        "scheduler": { "policy": "SCHED_OTHER" },
+        "ioPriority": { "class": "IOPRIO_CLASS_BE", "priority": 4 },
+        "execCPUAffinity": { "initial": "0" },
+    });
+    let linux = json!({
+        "devices": [{ "path": "/dev/boat", "type": "c", "major": 1, "minor": 3 }],
+        "personality": { "domain": "LINUX" },
+        "seccomp": {
+            "defaultAction": "SCMP_ACT_ALLOW",
+            "syscalls": [{
+                "names": ["personality"],
+                "action": "SCMP_ACT_ERRNO",
+                "args": [{ "index": 0, "value": 7, "op": "SCMP_CMP_EQ" }],
+            }],
+        },
+        "resources": {
+            "devices": [{ "allow": true, "access": "rwm" }],
+            "memory": { "limit": 1 << 30 },
+            "cpu": { "shares": 512 },
+            "pids": { "limit": 100 },
+            "blockIO": {},
+            "network": {},
+        },
+    });
+    taken("what is optional", |config| {
+        for (name, mut more) in [("process", process), ("linux", linux)] {
+            add_unknown(&mut more);
+            let object = config[name].as_object_mut().expect("an object");
+            object.append(more.as_object_mut().expect("an object"));
+        }
+    });
+    taken("a user namespace", |config| {
+        let linux = &mut config["linux"];
+        linux["namespaces"].as_array_mut().expect("a list").push(json!({ "type": "user" }));
+        for name in ["uidMappings", "gidMappings"] {
+            linux[name] = json!([{ "containerID": 0, "hostID": 0, "size": 1 }]);
+            add_unknown(&mut linux[name]);
+        }
     });
 }
 
@@ -138,19 +195,42 @@ fn o07_an_invalid_value_of_what_is_optional_is_an_error_as_well() {
 /// Engines write it in a list's or an object's place.
 fn o07_null_is_as_if_it_were_not_there() {
     taken("null", |config| {
-        for name in ["hooks", "annotations", "domainname"] {
-            config[name] = Value::Null;
-        }
-        for name in ["rlimits", "capabilities", "noNewPrivileges", "terminal", "oomScoreAdj"] {
-            config["process"][name] = Value::Null;
-        }
-        for name in
-            ["resources", "devices", "seccomp", "maskedPaths", "readonlyPaths", "sysctl", "cgroupsPath"]
-        {
-            config["linux"][name] = Value::Null;
-        }
+        set_null(config, &["hooks", "annotations", "hostname", "domainname"]);
+        set_null(&mut config["root"], &["readonly"]);
+        set_null(&mut config["mounts"][0], &["options", "uidMappings", "gidMappings"]);
+        let process = &mut config["process"];
+        set_null(process, &["env", "rlimits", "capabilities", "noNewPrivileges", "terminal", "consoleSize"]);
+        set_null(process, &["apparmorProfile", "selinuxLabel", "oomScoreAdj", "scheduler", "ioPriority"]);
+        set_null(process, &["execCPUAffinity"]);
+        set_null(&mut process["user"], &["umask", "additionalGids"]);
+        let linux = &mut config["linux"];
+        set_null(linux, &["sysctl", "resources", "cgroupsPath", "devices", "netDevices", "seccomp"]);
+        set_null(linux, &["rootfsPropagation", "maskedPaths", "readonlyPaths", "mountLabel", "intelRdt"]);
+        set_null(linux, &["memoryPolicy", "personality", "timeOffsets"]);
+        set_null(&mut linux["namespaces"][0], &["path"]);
     });
     taken("null in an object", |config| {
-        config["hooks"] = json!({ "prestart": null, "poststop": [{ "path": "/bin/true", "args": null, "env": null, "timeout": null }] });
+        config["hooks"] =
+            json!({ "poststop": [{ "path": "/bin/true", "args": null, "env": null, "timeout": null }] });
+        set_null(&mut config["hooks"], &["prestart", "createRuntime", "createContainer", "startContainer"]);
+        set_null(&mut config["hooks"], &["poststart"]);
+        let capabilities = &mut config["process"]["capabilities"];
+        set_null(capabilities, &["bounding", "effective", "inheritable", "permitted", "ambient"]);
+        let linux = &mut config["linux"];
+        linux["seccomp"] = json!({ "defaultAction": "SCMP_ACT_ALLOW" });
+        set_null(&mut linux["seccomp"], &["architectures", "flags", "syscalls"]);
+        let resources = &mut linux["resources"];
+        set_null(resources, &["devices", "memory", "cpu", "pids", "blockIO", "hugepageLimits", "network"]);
+        set_null(resources, &["rdma", "unified"]);
     });
+}
+
+fn o07_null_in_place_of_the_mounts_is_none_of_them() {
+    taken("no mounts", |config| set_null(config, &["mounts"]));
+}
+
+fn set_null(object: &mut Value, names: &[&str]) {
+    for name in names {
+        object[*name] = Value::Null;
+    }
 }

@@ -1,7 +1,7 @@
 //! runtime.md, "Lifecycle" and "Operations": create, start, state, kill, delete. Rows O-01 to O-04.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -230,12 +230,15 @@ fn o02_create_makes_everything_and_runs_nothing() {
 
 /// "Any updates to config.json after this step MUST NOT affect the container."
 fn o02_later_changes_of_the_config_have_no_effect() {
-    let bundle = running(&["/probe", "write", "/tmp/first", "yes"]);
+    let bundle = waiting();
     bundle.create(bundle.id());
     bundle.write_text("{ no config");
     bundle.must(&["start", bundle.id()]);
-    bundle.wait_for(bundle.id(), "stopped");
-    assert!(bundle.path().join("rootfs/tmp/first").exists());
+    bundle.ready();
+    // It takes from the config what it is not told: who it is, and where.
+    bundle.must(&["exec", bundle.id(), "/probe", "write", "/tmp/second", "yes"]);
+    assert!(bundle.path().join("rootfs/tmp/second").exists());
+    stop(&bundle);
     std::fs::remove_file(bundle.path().join("config.json")).expect("it is there");
     assert_eq!(bundle.state_of(bundle.id())["status"], "stopped");
     bundle.must(&["delete", bundle.id()]);
@@ -244,19 +247,21 @@ fn o02_later_changes_of_the_config_have_no_effect() {
 /// "Unless otherwise stated, generating an error MUST leave the state of the environment as if the operation were never
 /// attempted."
 fn o02_a_create_that_fails_leaves_nothing() {
-    type Row<'a> = (&'a str, fn(&mut Value));
-    let rows: [Row<'_>; 4] = [
-        ("a value", |config| config["process"]["cwd"] = json!("relative")),
-        ("a mount", |config| config["mounts"][0]["type"] = json!("nofs")),
-        ("a program", |config| config["process"]["args"] = json!(["nowhere"])),
-        ("a namespace", |config| config["linux"]["namespaces"][0]["path"] = json!("/nowhere")),
+    type Row<'a> = (&'a str, &'a [&'a str], fn(&mut Value));
+    let rows: [Row<'_>; 5] = [
+        ("a value", &[], |config| config["process"]["cwd"] = json!("relative")),
+        ("a mount", &[], |config| config["mounts"][0]["type"] = json!("nofs")),
+        ("a program", &[], |config| config["process"]["args"] = json!(["nowhere"])),
+        ("a namespace", &[], |config| config["linux"]["namespaces"][0]["path"] = json!("/nowhere")),
+        // The last step: the container is there by then.
+        ("a pid file", &["--pid-file", "/nowhere/pid"], |_| {}),
     ];
-    for (row, change) in rows {
+    for (row, words, change) in rows {
         let bundle = waiting();
         let mut config = Bundle::config();
         change(&mut config);
         let path = bundle.write(&config).path().display().to_string();
-        let mut create = bundle.coracle(&["create", "--bundle", &path, bundle.id()]);
+        let mut create = bundle.coracle(&[&["create", "--bundle", &path], words, &[bundle.id()]].concat());
         let leaks = Leaks::watch(&mut create, bundle.id());
         let status = create.stdout(Stdio::null()).stderr(Stdio::null()).status();
         assert!(!status.expect("the runtime starts").success(), "{row}");
@@ -321,22 +326,35 @@ fn o03_a_created_container_can_be_deleted() {
 /// "Deleting a container MUST delete the resources that were created during the create step. Note that resources associated
 /// with the container, but not created by this container, MUST NOT be deleted."
 fn o03_delete_takes_what_create_made_and_nothing_else() {
-    let bundle = running(&["/probe", "exit", "0"]);
-    let files = || -> BTreeSet<_> {
-        let all = std::fs::read_dir(bundle.path().join("rootfs")).expect("the rootfs").flatten();
-        all.map(|entry| entry.file_name()).collect()
-    };
+    let bundle = running(&["/probe", "write", "/tmp/made", "yes"]);
+    std::fs::write(bundle.path().join("rootfs/tmp/kept"), "").expect("a file");
+    let files = || files_below(&bundle.path().join("rootfs"));
     let path = bundle.path().display().to_string();
     let mut create = bundle.coracle(&["create", "--bundle", &path, bundle.id()]);
     let leaks = Leaks::watch(&mut create, bundle.id());
     assert!(create.stdout(Stdio::null()).stderr(Stdio::null()).finish().status.success());
-    let before = files();
     bundle.must(&["start", bundle.id()]);
     bundle.wait_for(bundle.id(), "stopped");
+    let before = files();
+    assert!(before.contains(Path::new("tmp/kept")) && before.contains(Path::new("tmp/made")), "{before:?}");
     bundle.must(&["delete", bundle.id()]);
     leaks.assert_none(&bundle, "delete");
     assert_eq!(files(), before, "the rootfs is not the runtime's");
     fails(&bundle, &["delete", bundle.id()]);
+}
+
+/// All that is below `root`, by the paths from there.
+fn files_below(root: &Path) -> BTreeSet<PathBuf> {
+    let (mut found, mut folders) = (BTreeSet::new(), vec![root.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder").flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
+            }
+            found.insert(entry.path().strip_prefix(root).expect("it is below").to_owned());
+        }
+    }
+    found
 }
 
 /// "Once a container is deleted its ID MAY be used by a subsequent container."
@@ -436,6 +454,18 @@ fn o01_one_id_below_two_roots_is_two_containers_or_an_error() {
     first.wait_for(first.id(), "stopped");
 }
 
+/// Calls the runtime where /proc is that of another PID namespace, in which somebody has the number NUMBER; who it is, that one
+/// says through the fifo THERE.
+const NAMESAKE: &str = r#"
+unshare --pid --fork --kill-child sh -c '
+    mount -t proc proc /proc && echo $((NUMBER - 1)) >/proc/sys/kernel/ns_last_pid
+    sleep 600 & echo $! >"$THERE"; wait' &
+read -r namesake <"$THERE"
+if [ "$namesake" = "$NUMBER" ]; then "$0" "$@"; else echo "nobody has the number" >&2; false; fi
+code=$?
+kill -KILL $!
+exit $code"#;
+
 /// There, init's number is somebody else, or nobody: who concludes anything from that takes a container for stopped that
 /// runs, and deletes it.
 fn o04_the_proc_of_other_processes_says_nothing_of_a_container() {
@@ -444,29 +474,34 @@ fn o04_the_proc_of_other_processes_says_nothing_of_a_container() {
     bundle.must(&["start", bundle.id()]);
     bundle.ready();
     let before = bundle.state_of(bundle.id());
-    // In one world /proc is that of processes among which we are not, in the other one we are not those that it knows.
-    let worlds: [&[&str]; 2] = [
+    let number = before["pid"].as_i64().expect("a number");
+    // In the first world /proc is that of processes among which we are not, in the second one we are not those that it knows,
+    // and in the third one, as in the first, but somebody there has init's number.
+    let worlds: [&[&str]; 3] = [
         &["--mount", "sh", "-c", "unshare --pid --fork mount -t proc proc /proc && exec \"$0\" \"$@\""],
         &["--pid", "--fork", "--kill-child", "sh", "-c", "\"$0\" \"$@\"; exit $?"],
+        &["--mount", "sh", "-c", NAMESAKE],
     ];
+    nix::unistd::mkfifo(&bundle.path().join("there"), nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
     let verbs: [&[&str]; 5] = [&["state"], &["exec"], &["delete"], &["delete", "--force"], &["kill"]];
-    for (number, world) in worlds.iter().enumerate() {
+    for (which, world) in worlds.iter().enumerate() {
         for verb in verbs {
             let after: &[&str] = if verb[0] == "exec" { &["/probe"] } else { &[] };
             let words = [verb, &[bundle.id()], after].concat();
             let call = bundle.coracle(&words);
             let mut unshare = std::process::Command::new("unshare");
             unshare.args(*world).arg(call.get_program()).args(call.get_args()).stdin(Stdio::null());
+            unshare.env("NUMBER", number.to_string()).env("THERE", bundle.path().join("there"));
             let output = unshare.finish();
             let said = text(&output.stderr);
             if output.status.success() {
                 let state: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-                assert_eq!((verb, &state), (&["state"][..], &before), "{number}: only the truth is said");
+                assert_eq!((verb, &state), (&["state"][..], &before), "{which}: only the truth is said");
             } else {
                 let known = said.contains("another PID namespace") || said.contains("is running");
-                assert!(known, "{number}: {words:?}: {said}");
+                assert!(known, "{which}: {words:?}: {said}");
             }
-            assert_eq!(bundle.state_of(bundle.id()), before, "{number}: {words:?}");
+            assert_eq!(bundle.state_of(bundle.id()), before, "{which}: {words:?}");
         }
     }
 }
