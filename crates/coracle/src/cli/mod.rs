@@ -100,6 +100,10 @@ fn refuse(cli: &Cli) -> Result<()> {
 /// Does what the command line says. `kept` descriptors after standard error are the program's.
 fn act(cli: Cli, kept: u32, explain: &Explain) -> Result<u8> {
     refuse(&cli)?;
+    let group = Group {
+        required: cli.rootless.as_deref() == Some("false"),
+        disabled: cli.cgroup_manager.as_deref() == Some("disabled"),
+    };
     let root = cli.root.unwrap_or_else(state::default_root);
     match cli.verb {
         Verb::Sandbox(wish) => {
@@ -107,12 +111,12 @@ fn act(cli: Cli, kept: u32, explain: &Explain) -> Result<u8> {
             run::run(&plan, &root, &Manner::default(), After::default(), explain)
         }
         Verb::Create(wish) => {
-            let (plan, manner) = container(wish, kept, explain)?;
+            let (plan, manner) = container(wish, group, kept, explain)?;
             detached_terminal(&plan, &manner, true)?;
             create::create(&plan, &root, &manner, &signal::hold()?, explain).map(|()| 0)
         }
         Verb::Run { create, detach, keep, .. } => {
-            let (plan, manner) = container(create, kept, explain)?;
+            let (plan, manner) = container(create, group, kept, explain)?;
             detached_terminal(&plan, &manner, detach)?;
             run::run(&plan, &root, &manner, After { detach, keep }, explain)
         }
@@ -163,8 +167,39 @@ fn sandbox(wish: Sandbox) -> Result<Plan> {
     })
 }
 
-fn container(wish: Create, kept: u32, explain: &Explain) -> Result<(Plan, Manner)> {
+/// What the command line says of a container's control group.
+#[derive(Clone, Copy)]
+struct Group {
+    /// It must be there, though nobody asked for it by path or limit: `--rootless=false`.
+    required: bool,
+    /// There is to be none: `--cgroup-manager disabled`.
+    disabled: bool,
+}
+
+impl Group {
+    /// Puts that into `plan`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where there is to be none, and the config has limits for it: they would not hold.
+    fn settle(self, plan: &mut Plan) -> Result<()> {
+        let Some(group) = &mut plan.cgroup else { return Ok(()) };
+        group.optional &= !self.required;
+        if !self.disabled {
+            return Ok(());
+        }
+        if bundle::cgroup::limits(&group.resources) {
+            let problem = "--cgroup-manager disabled: /linux/resources has limits, and without a control group they \
+                           would not hold; take them out, or give cgroupfs";
+            return Err(Error::Usage { problem: problem.to_owned() });
+        }
+        plan.cgroup = None;
+        Ok(())
+    }
+}
+
+fn container(wish: Create, group: Group, kept: u32, explain: &Explain) -> Result<(Plan, Manner)> {
     let mut plan = bundle::load(&wish.bundle, &wish.id, explain)?;
+    group.settle(&mut plan)?;
     if wish.no_new_keyring {
         plan.keyring = None;
     }
