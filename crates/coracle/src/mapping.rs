@@ -45,6 +45,12 @@ pub fn is_root() -> bool {
     *ROOT.get_or_init(|| geteuid().is_root())
 }
 
+/// Whether we are root, and not only of a user namespace: the host's maps every id to itself.
+pub fn is_host_root() -> bool {
+    let map = || std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    is_root() && map().split_whitespace().eq(["0", "0", "4294967295"])
+}
+
 /// Whether we may make namespaces without a user namespace around them.
 pub fn is_privileged() -> bool {
     caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false)
@@ -109,7 +115,11 @@ fn ask(helper: &str, pid: Pid, ranges: &[Range]) -> Result<()> {
     }
     let words = String::from_utf8_lossy(&answer.stderr);
     Err(Error::refused(format!("{helper} for process {pid} ({})", words.trim()))(Errno::EPERM)
-        .with_cure(Errno::EPERM, "the ranges must be the caller's in /etc/subuid and /etc/subgid"))
+        .with_cure(
+            Errno::EPERM,
+            "map only one's own id, or ranges that are the caller's in /etc/subuid and /etc/subgid: root gives some by \
+             usermod --add-subuids FIRST-LAST --add-subgids FIRST-LAST USER",
+        ))
 }
 
 /// Takes the ids of the user namespace's root, or those of `otherwise` where the mapping has no id 0. Whoever is born into a

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::error::{Error, Result};
 use crate::lifecycle::{self, Status};
 use crate::list::Format;
-use crate::state::Dir;
+use crate::state::{Dir, State};
 
 /// The verb: the processes of the container `id` below `root`: their numbers as a JSON list, or those lines of ps(1) that
 /// are theirs. `options` are ps's own; none means `-ef`.
@@ -21,11 +21,31 @@ pub fn ps(root: &Path, id: &str, format: Format, options: &[String]) -> Result<S
     }
     let mut pids: Vec<i32> = state.cgroup.processes()?.into_iter().map(|pid| pid.as_raw()).collect();
     if state.cgroup.folders.is_empty() {
-        pids.push(state.pid);
+        pids.extend(without_group(&state)?);
     }
     if format == Format::Json {
         return Ok(serde_json::json!(pids).to_string() + "\n");
     }
+    table(&pids, options)
+}
+
+/// The processes of a container that has no control group: those in its PID namespace, or its init alone where that is not its
+/// own.
+fn without_group(state: &State) -> Result<Vec<i32>> {
+    if !state.is_whole() {
+        return Ok(vec![state.pid]);
+    }
+    let namespace = |pid: i32| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let Some(own) = namespace(state.pid) else { return Ok(Vec::new()) };
+    let all = std::fs::read_dir("/proc").map_err(Error::io("list /proc"))?.flatten();
+    let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut pids: Vec<i32> = numbers.filter(|pid| namespace(*pid).as_ref() == Some(&own)).collect();
+    pids.sort_unstable();
+    Ok(pids)
+}
+
+/// Those lines of ps(1) that are of `pids`.
+fn table(pids: &[i32], options: &[String]) -> Result<String> {
     let options = if options.is_empty() { &["-ef".to_owned()] } else { options };
     let output = Command::new("ps").args(options).output().map_err(Error::io("run ps"))?;
     let wrong = |problem: &str| Error::Usage { problem: format!("ps {}: {problem}", options.join(" ")) };

@@ -44,6 +44,7 @@ fn ask(name: &str) -> Result<(), Missing> {
     match name {
         "userns" => userns(),
         "ids" => ids(),
+        "newuidmap" => newuidmap(),
         "cgroup" => cgroup(),
         "root" => root(),
         "strace" => strace(),
@@ -113,6 +114,17 @@ pub fn ids() -> Result<(), Missing> {
     in_path("newuidmap")
         .map(drop)
         .ok_or_else(|| missing("a range of ids", "newuidmap is not in PATH".into(), &cure))
+}
+
+/// newuidmap and the files that it asks.
+///
+/// # Errors
+/// What is missing.
+pub fn newuidmap() -> Result<(), Missing> {
+    let files = ["/etc/subuid", "/etc/subgid"].map(|file| std::path::Path::new(file).exists());
+    let found = in_path("newuidmap").filter(|_| files == [true; 2]);
+    let why = || "it is not in PATH, or has no /etc/subuid and /etc/subgid".to_owned();
+    found.map(drop).ok_or_else(|| missing("newuidmap", why(), "install the package uidmap"))
 }
 
 /// A cgroup that we may make others in.

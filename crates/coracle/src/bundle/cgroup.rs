@@ -148,7 +148,7 @@ pub fn path(asked: &Path) -> Result<PathBuf> {
 }
 
 /// Whether there is any limit in it. Device rules are none: every container has some.
-fn limits(resources: &LinuxResources) -> bool {
+pub fn limits(resources: &LinuxResources) -> bool {
     fn some<T: Default + PartialEq>(asked: &Option<T>) -> bool {
         asked.as_ref().is_some_and(|asked| *asked != T::default())
     }

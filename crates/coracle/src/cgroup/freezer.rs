@@ -28,7 +28,7 @@ impl Cgroup {
                 (Some(folder), _) => freeze_v2(folder),
                 (None, Some(folder)) => freeze_v1(folder),
                 (None, None) => Err(Error::refused("freeze the container")(Errno::EOPNOTSUPP)
-                    .with_cure(Errno::EOPNOTSUPP, "it has no control group with a freezer")),
+                    .with_cure(Errno::EOPNOTSUPP, "it has no control group with a freezer: run it as root, or where one is delegated to you (cgroups(7))")),
             };
         }
         // A folder that is gone holds nobody.

@@ -72,6 +72,14 @@ pub struct Plan {
     pub owner: Option<u32>,
 }
 
+impl Plan {
+    /// Whether the container may do without what failed with `error`.
+    fn does_without(&self, error: &Error) -> bool {
+        let forbidden = [Errno::EACCES, Errno::EPERM, Errno::EROFS];
+        self.optional && error.errno().is_some_and(|errno| forbidden.contains(&errno))
+    }
+}
+
 /// The control group of a container, in each hierarchy of this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cgroup {
@@ -176,8 +184,9 @@ impl Doors {
 impl Cgroup {
     /// Makes the folders and sets the limits, before any process is in. One that exists and is empty is used; no
     /// process may be in it, and it may not be frozen. On an error, what it made is gone again, and there is nothing to
-    /// [`Cgroup::remove`]. Where the plan's control group is optional and we may not make it, `self` has no folder
-    /// afterwards. One that is shared is there already, and keeps its limits.
+    /// [`Cgroup::remove`]. Where the plan's control group is optional, `self` has only those folders afterwards that we may
+    /// make: none, or those of a hierarchy that was delegated to us. One that is shared is there already, and keeps its
+    /// limits.
     ///
     /// # Errors
     /// A controller that is missing, by its JSON pointer; `EBUSY` for a group that holds processes or is frozen;
@@ -187,11 +196,20 @@ impl Cgroup {
             return Ok(());
         }
         let settings = self.settings(&plan.resources)?;
-        let mut made = Vec::new();
+        let (mut made, mut without) = (Vec::new(), Vec::new());
         self.folders
             .iter()
-            .try_for_each(|folder| self.make(folder, &settings, &mut made))
-            .and_then(|()| settings.apply(self))
+            .try_for_each(|folder| match self.make(folder, &settings, &mut made) {
+                Err(error) if plan.does_without(&error) => {
+                    without.push(folder.path.clone());
+                    Ok(())
+                }
+                other => other,
+            })
+            .and_then(|()| {
+                self.folders.retain(|folder| !without.contains(&folder.path));
+                settings.apply(self)
+            })
             .and_then(|()| plan.owner.map_or(Ok(()), |owner| self.delegate(owner)))
             .or_else(|error| self.undo(plan, &made, error))
     }
@@ -223,8 +241,7 @@ impl Cgroup {
             // Somebody else may have put a group of theirs into a parent of ours by now: then it stays.
             let _ = std::fs::remove_dir(folder);
         }
-        let forbidden = [Errno::EACCES, Errno::EPERM, Errno::EROFS];
-        if plan.optional && error.errno().is_some_and(|errno| forbidden.contains(&errno)) {
+        if plan.does_without(&error) {
             self.folders.clear();
             return Ok(());
         }

@@ -36,11 +36,11 @@ pub(super) struct Cli {
     /// Say what only who looks for a mistake wants to know
     #[arg(long, hide = true)]
     pub(super) debug: bool,
-    /// Taken for compatibility: who we are, we see
+    /// Whether a container may do without a control group that nobody asked for, where we may not make one (auto: it may)
     #[arg(long, hide = true, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true", value_parser = ["true", "false", "auto"])]
     pub(super) rootless: Option<String>,
-    /// Who makes control groups: cgroupfs, the runtime itself; systemd, as --systemd-cgroup
+    /// Who makes control groups: cgroupfs, the runtime itself; systemd, as --systemd-cgroup; disabled, nobody
     #[arg(long, hide = true, value_name = "NAME", value_parser = ["cgroupfs", "disabled", "systemd"])]
     pub(super) cgroup_manager: Option<String>,
     /// Have systemd make control groups: /linux/cgroupsPath is slice:prefix:name then

@@ -109,7 +109,11 @@ fn driver(cli: &Cli) -> Result<Driver> {
 
 /// Does what the command line says. `kept` descriptors after standard error are the program's.
 fn act(cli: Cli, kept: u32, explain: &Explain) -> Result<u8> {
-    let driver = driver(&cli)?;
+    let group = Group {
+        driver: driver(&cli)?,
+        required: cli.rootless.as_deref() == Some("false"),
+        disabled: cli.cgroup_manager.as_deref() == Some("disabled"),
+    };
     let root = cli.root.unwrap_or_else(state::default_root);
     match cli.verb {
         Verb::Sandbox(wish) => {
@@ -117,12 +121,12 @@ fn act(cli: Cli, kept: u32, explain: &Explain) -> Result<u8> {
             run::run(&plan, &root, &Manner::default(), After::default(), explain)
         }
         Verb::Create(wish) => {
-            let (plan, manner) = container(wish, driver, kept, explain)?;
+            let (plan, manner) = container(wish, group, kept, explain)?;
             detached_terminal(&plan, &manner, true)?;
             create::create(&plan, &root, &manner, &signal::hold()?, explain).map(|()| 0)
         }
         Verb::Run { create, detach, keep, .. } => {
-            let (plan, manner) = container(create, driver, kept, explain)?;
+            let (plan, manner) = container(create, group, kept, explain)?;
             detached_terminal(&plan, &manner, detach)?;
             run::run(&plan, &root, &manner, After { detach, keep }, explain)
         }
@@ -155,7 +159,7 @@ fn act(cli: Cli, kept: u32, explain: &Explain) -> Result<u8> {
         }
         Verb::Restore(wish) => {
             let (wish, create) = wish.wish()?;
-            let (plan, manner) = container(create, driver, kept, explain)?;
+            let (plan, manner) = container(create, group, kept, explain)?;
             detached_terminal(&plan, &manner, wish.detach)?;
             restore::restore(&plan, &root, &wish, &manner, &cli.criu, explain)
         }
@@ -191,8 +195,41 @@ fn sandbox(wish: Sandbox) -> Result<Plan> {
     })
 }
 
-fn container(wish: Create, driver: Driver, kept: u32, explain: &Explain) -> Result<(Plan, Manner)> {
-    let mut plan = bundle::load(&wish.bundle, &wish.id, driver, explain)?;
+/// What the command line says of a container's control group.
+#[derive(Clone, Copy)]
+struct Group {
+    /// Who makes it.
+    driver: Driver,
+    /// It must be there, though nobody asked for it by path or limit: `--rootless=false`.
+    required: bool,
+    /// There is to be none: `--cgroup-manager disabled`.
+    disabled: bool,
+}
+
+impl Group {
+    /// Puts that into `plan`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where there is to be none, and the config has limits for it: they would not hold.
+    fn settle(self, plan: &mut Plan) -> Result<()> {
+        let Some(group) = &mut plan.cgroup else { return Ok(()) };
+        group.optional &= !self.required;
+        if !self.disabled {
+            return Ok(());
+        }
+        if bundle::cgroup::limits(&group.resources) {
+            let problem = "--cgroup-manager disabled: /linux/resources has limits, and without a control group they \
+                           would not hold; take them out, or give cgroupfs";
+            return Err(Error::Usage { problem: problem.to_owned() });
+        }
+        plan.cgroup = None;
+        Ok(())
+    }
+}
+
+fn container(wish: Create, group: Group, kept: u32, explain: &Explain) -> Result<(Plan, Manner)> {
+    let mut plan = bundle::load(&wish.bundle, &wish.id, group.driver, explain)?;
+    group.settle(&mut plan)?;
     if wish.no_new_keyring {
         plan.keyring = None;
     }

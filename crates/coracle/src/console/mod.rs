@@ -14,7 +14,7 @@ use nix::unistd::{Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchown, setsid};
 use crate::error::{Error, Result};
 use crate::sys;
 
-pub use proxy::{Proxy, fit};
+pub use proxy::{Proxy, fit, ours};
 
 /// The kernel's include/uapi/linux/magic.h.
 const DEVPTS: FsType = FsType(0x1cd1);

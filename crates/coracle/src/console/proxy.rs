@@ -12,6 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{LocalFlags, SpecialCharacterIndices, tcgetattr};
 use nix::unistd::{read, write};
 
+use super::Size;
 use super::raw::Raw;
 use crate::error::{Error, Result};
 use crate::sys;
@@ -210,16 +211,19 @@ impl Proxy {
     }
 }
 
-/// Gives the container's terminal, whose other end is `master`, the size of ours: of the first of standard input, output and
-/// error that is one. Where there is none, or it is gone, the size stays.
-pub fn fit(master: BorrowedFd<'_>) {
+/// The size of our terminal: of the first of standard input, output and error that is one. `None`: there is none, or nobody
+/// gave it a size.
+pub fn ours() -> Option<Size> {
     let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     let ours = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
-    // A terminal that nobody gave a size says 0.
-    if let Some(size) = ours.into_iter().find_map(|fd| sys::window_size(fd).ok())
-        && size != (0, 0)
-    {
-        let _ = sys::set_window_size(master, size.0, size.1);
+    let (rows, columns) = ours.into_iter().find_map(|fd| sys::window_size(fd).ok())?;
+    ((rows, columns) != (0, 0)).then_some(Size { rows, columns })
+}
+
+/// Gives the container's terminal, whose other end is `master`, the size of [`ours`]. Where it is gone, the size stays.
+pub fn fit(master: BorrowedFd<'_>) {
+    if let Some(Size { rows, columns }) = ours() {
+        let _ = sys::set_window_size(master, rows, columns);
     }
 }
 

@@ -73,8 +73,12 @@ pub struct Manner {
 pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Explain) -> Result<u8> {
     let dir = Dir::find(root, id)?;
     let state = running(&dir, id, manner)?;
-    let process = wish.process(&dir, explain)?;
+    let mut process = wish.process(&dir, explain)?;
     check_terminal(&process, manner)?;
+    // The program waits for nobody: what its terminal is given later, it may ask for before.
+    if manner.console_socket.is_none() {
+        process.terminal = process.terminal.map(|asked| console::ours().unwrap_or(asked));
+    }
     process::warn_of_capabilities(&process, state.namespaces.contains(&Kind::User), explain)?;
     let held = signal::hold()?;
     let (ours, theirs) = channel::pair()?;
@@ -254,8 +258,6 @@ impl Talk<'_> {
                 handover::send(What::Terminal, socket, master.as_fd())?;
             }
             (Some((Message::Terminal, Some(master))), None) => {
-                // Before the program asks.
-                console::fit(master.as_fd());
                 self.terminal = Some(master);
             }
             (word, _) => {

@@ -19,6 +19,11 @@ const LONGEST: usize = 255;
 const NOT_OURS: &str = "root of a user namespace may mount few kinds, and a proc only in its own pid namespace, a sysfs in its \
                         own network namespace, an mqueue in its own ipc namespace: add that namespace, or bind the host's";
 
+/// Before a new proc or sysfs may be mounted in a user namespace, one must be there that can be seen whole
+/// (mount_namespaces(7)).
+const COVERED: &str = "a user namespace may have a new proc or sysfs only where no other mount hides a part of the one that \
+                       is here, and in most containers one does: bind that one (source /proc, option rbind)";
+
 /// Makes a file system of the kind `kind` with the options of `mount`, and puts it on its place in `root`.
 ///
 /// # Errors
@@ -87,7 +92,8 @@ fn make(fs: BorrowedFd<'_>, mount: &Mount) -> Result<OwnedFd> {
     sys::fsconfig_create(fs)
         .map_err(|errno| explained(fs, mount, "fsconfig create")(errno).with_cure(Errno::EPERM, NOT_OURS))?;
     let late = if mount.is_finished_later() { libc::MOUNT_ATTR_RDONLY } else { 0 };
-    sys::fsmount(fs, mount.options.of_a_new_mount().set & !late).map_err(explained(fs, mount, "fsmount"))
+    sys::fsmount(fs, mount.options.of_a_new_mount().set & !late)
+        .map_err(|errno| explained(fs, mount, "fsmount")(errno).with_cure(Errno::EPERM, COVERED))
 }
 
 /// The same by mount(2), which takes all options as one text. Its path is a link of /proc to our descriptor, so that
@@ -133,7 +139,14 @@ fn not_taken(
 ) -> impl FnOnce(Errno) -> Error {
     let value = value.map(|value| format!("={}", value.to_string_lossy())).unwrap_or_default();
     let call = format!("option {}{value}", key.to_string_lossy());
-    move |errno| explained(fs, mount, &call)(errno)
+    let is_owner = key == c"uid" || key == c"gid";
+    move |errno| {
+        let cure = "leave it out, or map that id in /linux/uidMappings or /linux/gidMappings";
+        match explained(fs, mount, &call)(errno) {
+            error if is_owner => error.with_cure(Errno::EINVAL, cure),
+            error => error,
+        }
+    }
 }
 
 /// As [`Mount::refused`], with the file system's own words, which it leaves to be read from its descriptor: such as

@@ -32,6 +32,7 @@ const CREATING: &str = "creating.json";
 const STATE: &str = "state.json";
 const CONFIG: &str = "config.json";
 
+const NOT_YOURS: &str = "choose a directory that you may write to: --root DIR before the verb";
 const NO_ROOM: &str = "make room there, or choose another directory: --root DIR before the verb";
 
 /// What is known of a container beyond its directory's name.
@@ -93,11 +94,14 @@ pub struct Locked {
 }
 
 /// Where containers' directories are when nobody says: `/run/coracle` for root, the user's runtime directory for
-/// others (`$XDG_RUNTIME_DIR/coracle`), or a folder of their own in /tmp where the system made none.
+/// others (`$XDG_RUNTIME_DIR/coracle`), or a folder of their own in /tmp where the system made none. Root of a user namespace
+/// is one of the others where their directory is known, for /run is the host's: so engines call that began as a user.
 pub fn default_root() -> PathBuf {
-    match std::env::var_os("XDG_RUNTIME_DIR") {
+    // A relative one is to be ignored (XDG Base Directory Specification).
+    let theirs = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    match theirs {
+        Some(dir) if !mapping::is_host_root() => dir.join("coracle"),
         _ if mapping::is_root() => "/run/coracle".into(),
-        Some(dir) if !dir.is_empty() => Path::new(&dir).join("coracle"),
         _ => format!("/tmp/coracle-{}", geteuid()).into(),
     }
 }
@@ -109,12 +113,13 @@ impl Dir {
     /// [`Error::Exists`] where it is taken, [`Error::Id`] where it is not allowed.
     pub fn claim(root: &Path, id: &str) -> Result<Locked> {
         plan::check_id(id)?;
-        let cure = "choose a directory that you may write to: --root DIR before the verb";
         let failed = |call: String| {
             move |error| {
                 Error::io(call)(error)
-                    .with_cure(Errno::EACCES, cure)
-                    .with_cure(Errno::EROFS, cure)
+                    .with_cure(Errno::EACCES, NOT_YOURS)
+                    .with_cure(Errno::EROFS, NOT_YOURS)
+                    .with_cure(Errno::ENOENT, NOT_YOURS)
+                    .with_cure(Errno::ENOTDIR, NOT_YOURS)
                     .with_cure(Errno::ENOSPC, NO_ROOM)
             }
         };
@@ -363,7 +368,8 @@ impl Locked {
 /// # Errors
 /// Those of readdir(3).
 pub fn all(root: &Path) -> Result<Vec<Dir>> {
-    let failed = || Error::io(format!("list {}", root.display()));
+    let failed =
+        || |error| Error::io(format!("list {}", root.display()))(error).with_cure(Errno::EACCES, NOT_YOURS);
     let mut found = Vec::new();
     match std::fs::read_dir(root) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -3,12 +3,12 @@
 use std::os::fd::AsFd;
 
 use nix::errno::Errno;
-use nix::unistd::geteuid;
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType, LinuxResources};
 
 use super::Cgroup;
 use super::limits::wrong;
 use crate::error::Result;
+use crate::mapping;
 
 mod v1;
 mod v2;
@@ -121,13 +121,7 @@ pub(super) fn limit(cgroup: &Cgroup, rules: &[Rule]) -> Result<()> {
         (None, None) => Ok(()),
     };
     match result {
-        Err(error) if error.errno() == Some(Errno::EPERM) && !is_host_root() => Ok(()),
+        Err(error) if error.errno() == Some(Errno::EPERM) && !mapping::is_host_root() => Ok(()),
         other => other,
     }
-}
-
-/// Whether we are root, and not only of a user namespace: the host's maps every id to itself.
-pub(super) fn is_host_root() -> bool {
-    let map = || std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    geteuid().is_root() && map().split_whitespace().eq(["0", "0", "4294967295"])
 }

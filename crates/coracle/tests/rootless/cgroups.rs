@@ -1,0 +1,147 @@
+//! Control groups: none, or one that was delegated.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
+use serde_json::{Value, json};
+
+use crate::common::fresh_id;
+use crate::user::{User, must, must_fail, read, words};
+
+pub(crate) fn o31_without_a_control_group_nothing_can_be_paused() {
+    let user = User::new();
+    // Wherever this user could have one.
+    user.start(&[], &["--cgroup-manager=disabled"]);
+    must_fail(user.coracle(&["pause", user.id()]), &["no control group with a freezer", "delegated"]);
+    assert_eq!(user.told()["status"], "running");
+    must_fail(user.coracle(&["resume", user.id()]), &["only a paused container"]);
+}
+
+/// Each row: options, a change to a config that runs, and the words of an error, or none where it runs.
+pub(crate) fn o31_what_is_asked_of_control_groups_must_be_had() {
+    type Change = fn(&mut Value);
+    let path: Change = |config| config["linux"]["cgroupsPath"] = json!("/coracle-rootless/of-nobody");
+    let limits: Change = |config| config["linux"]["resources"] = json!({ "pids": { "limit": 20 } });
+    let devices: Change =
+        |config| config["linux"]["resources"] = json!({ "devices": [{ "allow": false, "access": "rwm" }] });
+    let nothing: Change = |_| {};
+    let forbidden: &[&str] = &["mkdir /sys/fs/cgroup", "permission denied", "delegation"];
+    let rows: [(&[&str], Change, &[&str]); 10] = [
+        (&[], nothing, &[]),
+        (&[], devices, &[]),
+        (&[], path, forbidden),
+        (&[], limits, forbidden),
+        (&["--rootless=true"], nothing, &[]),
+        (&["--rootless=auto"], nothing, &[]),
+        (&["--rootless=true"], limits, forbidden),
+        // Nobody asks for one, but none is no choice.
+        (&["--rootless=false"], nothing, forbidden),
+        (&["--cgroup-manager=disabled"], path, &[]),
+        (
+            &["--cgroup-manager=disabled"],
+            limits,
+            &["--cgroup-manager disabled", "/linux/resources has limits"],
+        ),
+    ];
+    let user = User::new();
+    for (options, change, error) in rows {
+        let mut config = user.config(&[]);
+        change(&mut config);
+        user.0.write(&config);
+        let run = user.coracle(&[options, &["run", user.id()]].concat());
+        match error {
+            [] => drop(read(&must(run))),
+            words => must_fail(run, words),
+        }
+        assert_eq!(user.0.left(), Vec::<PathBuf>::new(), "{options:?}");
+    }
+}
+
+/// A group of version 2 that is the user's, and one in it for their processes.
+struct Delegated {
+    path: PathBuf,
+}
+
+impl Delegated {
+    /// `None` where version 2 is not mounted.
+    fn new() -> Option<Delegated> {
+        let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
+        let is_v2 = |path: &&Path| statfs(*path).is_ok_and(|fs| fs.filesystem_type() == CGROUP2_SUPER_MAGIC);
+        let path = roots.into_iter().find(is_v2)?.join(fresh_id());
+        let inner = path.join("theirs");
+        fs::create_dir(&path).and_then(|()| fs::create_dir(&inner)).expect("a control group");
+        let (uid, gid) = User::ids();
+        let own = |path: &Path| chown(path, Some(uid), Some(gid)).expect("we are root");
+        for folder in [&path, &inner] {
+            own(folder);
+            ["cgroup.procs", "cgroup.subtree_control"].iter().for_each(|file| own(&folder.join(file)));
+        }
+        Some(Delegated { path })
+    }
+
+    /// `before` a call: it is made in that group.
+    fn enter(group: &Path) -> [String; 4] {
+        let script = "echo 0 >\"$0/cgroup.procs\" && exec \"$@\"";
+        ["sh", "-c", script, &group.display().to_string()].map(str::to_owned)
+    }
+}
+
+impl Drop for Delegated {
+    fn drop(&mut self) {
+        let inner = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        inner.for_each(|entry| drop(fs::remove_dir(entry.path())));
+        let _ = fs::remove_dir(&self.path);
+    }
+}
+
+/// Where version 1 is there as well, nobody gave the user those.
+pub(crate) fn o31_a_delegated_control_group_is_used() {
+    let user = User::new();
+    let Some(delegated) = Delegated::new() else { return };
+    let before = Delegated::enter(&delegated.path.join("theirs"));
+    let before = before.each_ref().map(String::as_str);
+    let init = user.start(&before, &[]);
+    let group = delegated.path.join(format!("coracle-{}", user.id()));
+    let procs = || fs::read_to_string(group.join("cgroup.procs")).expect("its group");
+    assert_eq!(procs().trim(), init.to_string());
+
+    let mut exec = user.after(&before, &["exec", "--detach", user.id(), "/probe", "wait-signal", "TERM"]);
+    exec.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    assert!(exec.status().expect("it starts").success(), "exec --detach");
+    assert_eq!(procs().lines().count(), 2);
+
+    must(user.coracle(&["pause", user.id()]));
+    assert_eq!(user.told()["status"], "paused");
+    must(user.coracle(&["resume", user.id()]));
+    assert_eq!(user.told()["status"], "running");
+    must(user.coracle(&["kill", "--all", user.id(), "KILL"]));
+    user.stopped();
+    must(user.coracle(&["delete", user.id()]));
+    assert!(!group.exists(), "the group is still there");
+}
+
+/// CVE-2023-25809: the group of the caller is the user's to write, and so root's inside.
+pub(crate) fn o31_the_callers_control_groups_cannot_be_written() {
+    let user = User::new();
+    let Some(delegated) = Delegated::new() else { return };
+    // Beside this one there may be no other: the container has none of its own.
+    let before = Delegated::enter(&delegated.path);
+    let before = before.each_ref().map(String::as_str);
+    let name = delegated.path.file_name().expect("a name").to_string_lossy().into_owned();
+    let file = match delegated.path.starts_with("/sys/fs/cgroup/unified") {
+        true => format!("/sys/fs/cgroup/unified/{name}/cgroup.procs"),
+        // Its namespace's root.
+        false => "/sys/fs/cgroup/cgroup.procs".to_owned(),
+    };
+    for option in ["ro", "rw"] {
+        let mut config = user.config(&["write", &file, "0"]);
+        let mounts = config["mounts"].as_array_mut().expect("a list");
+        let mount = mounts.iter_mut().find(|mount| mount["type"] == "cgroup").expect("spec's");
+        mount["options"] = json!(["nosuid", "noexec", "nodev", option]);
+        user.0.write(&config);
+        let report = read(&must(user.after(&before, &["run", user.id()])));
+        assert_eq!(words(&report), ["EROFS"], "{option}");
+    }
+}
