@@ -97,7 +97,7 @@ pub fn json() -> String {
         linux: Linux {
             namespaces: namespaces(),
             capabilities: capabilities(),
-            cgroup: Cgroup { v1: true, v2: true, systemd: false, systemd_user: false, rdma: false },
+            cgroup: Cgroup { v1: true, v2: true, systemd: false, systemd_user: false, rdma: true },
             seccomp: Seccomp {
                 enabled: true,
                 actions: action::NAMES,
