@@ -19,6 +19,9 @@ use crate::sys::{self, Cloned, Whose};
 /// version 1's freezer holds even who is killed.
 const PATIENCE: u16 = 250;
 
+/// The same, where nobody does: much to be freed takes its time.
+const LONG_PATIENCE: u16 = 10_000;
+
 /// A process that was just born.
 #[derive(Debug)]
 pub struct Born {
@@ -211,18 +214,22 @@ impl Born {
         sys::wait(Whose::Pidfd(self.pidfd.as_fd())).map(drop).map_err(Error::refused("waitid"))
     }
 
-    /// Kills and buries it. Where it is the PID 1 of a namespace, the kernel kills all that are in it as well.
+    /// Kills and buries it. Where it is the PID 1 of a namespace, the kernel kills all that are in it as well. One that does
+    /// not end, for somebody has frozen a group above its own meanwhile, is left to them.
     pub fn bury(&self) {
-        // It may have ended by itself.
-        let _ = sys::pidfd_send_signal(self.pidfd.as_fd(), libc::SIGKILL);
-        let _ = self.reap();
+        self.bury_within(LONG_PATIENCE);
     }
 
     /// As [`Born::bury`], for whoever must not be kept waiting: `false` where it has not ended soon, as one that stands still.
     pub fn bury_soon(&self) -> bool {
+        self.bury_within(PATIENCE)
+    }
+
+    fn bury_within(&self, milliseconds: u16) -> bool {
+        // It may have ended by itself.
         let _ = sys::pidfd_send_signal(self.pidfd.as_fd(), libc::SIGKILL);
         // The signals that could disturb it are held back.
         let mut end = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
-        matches!(poll(&mut end, PollTimeout::from(PATIENCE)), Ok(1..)) && self.reap().is_ok()
+        matches!(poll(&mut end, PollTimeout::from(milliseconds)), Ok(1..)) && self.reap().is_ok()
     }
 }

@@ -97,7 +97,7 @@ pub fn json() -> String {
         linux: Linux {
             namespaces: namespaces(),
             capabilities: capabilities(),
-            cgroup: Cgroup { v1: true, v2: true, systemd: true, systemd_user: true, rdma: false },
+            cgroup: Cgroup { v1: true, v2: true, systemd: true, systemd_user: true, rdma: true },
             seccomp: Seccomp {
                 enabled: true,
                 actions: action::NAMES,

@@ -1,6 +1,8 @@
 //! config-linux.md, "Control groups", "Cgroups Path" and "Cgroup ownership". Row O-23.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use testkit::Test;
@@ -20,6 +22,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o23_a_frozen_group_is_refused(root, cgroup),
     o23_a_group_below_a_frozen_one_is_refused(root, cgroup),
     o23_a_paused_containers_group_is_refused(root, cgroup),
+    o23_a_group_that_is_frozen_meanwhile_holds_nobody_up(root, cgroup),
     o23_a_group_of_threads_is_refused(root, cgroup2),
     o23_a_path_that_leads_elsewhere_is_refused(root, cgroup),
     o23_who_has_its_files_to_write_to_is_their_owner(root, cgroup2),
@@ -159,6 +162,34 @@ fn o23_a_paused_containers_group_is_refused() {
     bundle.write(&config);
     other.must(&["pause", other.id()]);
     thawed_after(&group(&other), || must_not(&bundle, "frozen"));
+}
+
+/// Somebody freezes the group above when init is there already, and then something fails: init does not even die.
+fn o23_a_group_that_is_frozen_meanwhile_holds_nobody_up() {
+    let above = Group::new();
+    let bundle = bundle_in(&format!("{}/below", above.0));
+    let file = if is_v2() { "cgroup.freeze" } else { "freezer.state" };
+    let folder = folders(&above.0).into_iter().find(|folder| folder.join(file).exists()).expect("a freezer");
+    let value = if is_v2() { "1" } else { "FROZEN" };
+    let script = format!("echo {value} > {}; exit 1", folder.join(file).display());
+    let mut config = config(&bundle, &json!({}), &[]);
+    config["linux"]["cgroupsPath"] = json!(format!("{}/below", above.0));
+    config["hooks"] = json!({ "createRuntime": [{ "path": "/bin/sh", "args": ["sh", "-c", script] }] });
+    bundle.write(&config);
+    // Not to pipes, which init would hold open.
+    let mut run = bundle.command(&[], bundle.id());
+    let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the runtime starts");
+    let mut status = None;
+    let end = Instant::now() + testkit::patient(Duration::from_secs(30));
+    while status.is_none() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(10));
+        status = run.try_wait().expect("it is our child");
+    }
+    // What was killed can end now; and a runtime that waits for it.
+    thawed_after(&above.0, || {});
+    run.wait().expect("it is our child");
+    assert!(!status.expect("the runtime ends, frozen or not").success());
+    assert_eq!(bundle.left(), Vec::<std::path::PathBuf>::new());
 }
 
 /// cgroups(7), "Thread mode": no process can be born there, and nobody can see whether it is empty.

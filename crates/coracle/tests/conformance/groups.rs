@@ -161,6 +161,7 @@ impl Drop for Group {
     fn drop(&mut self) {
         let name = self.0.rsplit('/').next().unwrap_or_default();
         assert!(name.starts_with("test-"), "{} is not the test's own", self.0);
+        freeze(&self.0, false);
         let end = Instant::now() + testkit::patient(Duration::from_secs(5));
         for folder in folders(&self.0) {
             // The kernel lets go of one a moment after its last process has ended.

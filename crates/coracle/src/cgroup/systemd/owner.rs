@@ -3,8 +3,8 @@
 use nix::unistd::{geteuid, getuid};
 use serde::{Deserialize, Serialize};
 
-use super::super::devices::is_host_root;
 use super::address::Address;
+use crate::mapping;
 
 /// Whose systemd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ impl Owner {
     /// Those who may be asked: root asks the machine's, an ordinary user their own. Root of a user namespace is mostly an
     /// ordinary user, and in a system container root of a machine of its own.
     pub(super) fn candidates() -> &'static [Owner] {
-        match (is_host_root(), geteuid().is_root()) {
+        match (mapping::is_host_root(), geteuid().is_root()) {
             (true, _) => &[Owner::System],
             (false, true) => &[Owner::User, Owner::System],
             (false, false) => &[Owner::User],
