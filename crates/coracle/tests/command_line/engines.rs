@@ -52,7 +52,9 @@ pub(crate) fn the_calls_of_engines_are_understood() {
         "args": ["/probe", "wait-signal", "TERM"], "cwd": "/", "env": ["PATH=/"], "user": { "uid": 0, "gid": 0 },
     });
     std::fs::write(bundle.path().join("process.json"), process.to_string()).expect("a file");
-    for row in rows {
+    // An engine says "false" to a runtime that is root: one that is not would have to make a control group then.
+    let rootless = if nix::unistd::geteuid().is_root() { "--rootless=false" } else { "--rootless=auto" };
+    for row in rows.map(|row| row.replace("--rootless=false", rootless)) {
         match row.strip_suffix(" .") {
             _ if row == "..." => bundle.wait_for(bundle.id(), "stopped"),
             Some(row) if row.ends_with("start ID") => {
@@ -64,7 +66,7 @@ pub(crate) fn the_calls_of_engines_are_understood() {
                 accepted(&bundle, row);
             }
             Some(row) => assert_eq!(accepted(&bundle, row), "", "{row}"),
-            None => assert!(serde_json::from_str::<Value>(&accepted(&bundle, row)).is_ok(), "{row}"),
+            None => assert!(serde_json::from_str::<Value>(&accepted(&bundle, &row)).is_ok(), "{row}"),
         }
     }
     let log = std::fs::read_to_string(bundle.path().join("log")).unwrap_or_default();
