@@ -92,17 +92,15 @@ fn tell(error: &Error, explain: &Explain, code: u8) -> u8 {
 /// [`Error::Usage`] where the options contradict each other, or the verb knows no other way than its own.
 fn driver(cli: &Cli) -> Result<Driver> {
     let fail = |problem: &str| Err(Error::Usage { problem: problem.to_owned() });
-    match (cli.systemd_cgroup, cli.cgroup_manager.as_deref(), &cli.verb) {
-        (true, Some(other @ ("cgroupfs" | "disabled")), _) => {
+    match (cli.systemd_cgroup, cli.cgroup_manager.as_deref()) {
+        (true, Some(other @ ("cgroupfs" | "disabled"))) => {
             fail(&format!("--systemd-cgroup and --cgroup-manager {other}: give one of them"))
         }
-        (true, ..) | (_, Some("systemd"), _) if matches!(cli.verb, Verb::Sandbox(_)) => {
-            fail("sandbox makes its control group itself: leave --systemd-cgroup out")
-        }
-        (true, ..) | (_, Some("systemd"), _) if matches!(cli.verb, Verb::Restore(_)) => {
-            fail("restore makes its control group itself: leave --systemd-cgroup out")
-        }
-        (true, ..) | (_, Some("systemd"), _) => Ok(Driver::Systemd),
+        (true, _) | (_, Some("systemd")) => match cli.verb {
+            Verb::Sandbox(_) => fail("sandbox makes its control group itself: leave --systemd-cgroup out"),
+            Verb::Restore(_) => fail("restore makes its control group itself: leave --systemd-cgroup out"),
+            _ => Ok(Driver::Systemd),
+        },
         _ => Ok(Driver::Files),
     }
 }

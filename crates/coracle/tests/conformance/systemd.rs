@@ -326,8 +326,8 @@ fn o24_systemd_annotations_say_nothing_to_it() {
     assert_ne!(found["TimeoutStopUSec"], "7s");
 }
 
-fn o24_systemd_exec_goes_into_the_scope() {
-    let (bundle, unit) = waiting(|_| {});
+/// Starts one more process in the container, and leaves it there. Returns its number.
+fn session(bundle: &Bundle) -> String {
     let pid_file = bundle.path().join("pid");
     let told = pid_file.display().to_string();
     let mut session = bundle.coracle(&[
@@ -342,7 +342,12 @@ fn o24_systemd_exec_goes_into_the_scope() {
     ]);
     let status = session.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("it starts");
     assert!(status.success());
-    let pid = std::fs::read_to_string(pid_file).expect("a number").parse::<i32>().expect("a number");
+    std::fs::read_to_string(pid_file).expect("a number")
+}
+
+fn o24_systemd_exec_goes_into_the_scope() {
+    let (bundle, unit) = waiting(|_| {});
+    let pid: i32 = session(&bundle).parse().expect("a number");
     let group = group_of(&json!(pid));
     assert!(group.ends_with(&format!("/{SLICE}/{unit}")), "{group}");
 }
@@ -388,21 +393,7 @@ fn o24_systemd_the_scope_ends_with_what_is_left_in_it() {
         let kinds = c["linux"]["namespaces"].as_array_mut().expect("a list");
         kinds.retain(|kind| kind["type"] != "pid");
     });
-    let pid_file = bundle.path().join("pid");
-    let told = pid_file.display().to_string();
-    let mut session = bundle.coracle(&[
-        "exec",
-        "--detach",
-        "--pid-file",
-        &told,
-        bundle.id(),
-        "/probe",
-        "wait-signal",
-        "TERM",
-    ]);
-    let status = session.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("it starts");
-    assert!(status.success());
-    let other = std::fs::read_to_string(pid_file).expect("a number");
+    let other = session(&bundle);
     // Not by the runtime, which would kill the other one as well.
     let init = bundle.state_of(bundle.id())["pid"].as_i64().expect("a number") as i32;
     nix::sys::signal::kill(Pid::from_raw(init), Signal::SIGKILL).expect("init is there");

@@ -5,15 +5,16 @@ use serde::Serialize;
 use super::super::cpuset::{CPUS, MEMS};
 use super::{Folder, number, parse, text};
 use crate::error::Result;
+use crate::scheduler;
 
 /// The switches are 0 or 1, as the kernel's files (cpuset(7)).
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Cpuset {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    cpus: Vec<u16>,
+    cpus: Vec<usize>,
     cpu_exclusive: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    mems: Vec<u16>,
+    mems: Vec<usize>,
     mem_hardwall: u64,
     mem_exclusive: u64,
     memory_migrate: u64,
@@ -26,7 +27,9 @@ pub(super) struct Cpuset {
 
 /// Of a folder of version 1.
 pub(super) fn read(folder: &Folder) -> Result<Cpuset> {
-    let list = |file| Ok(text(folder, file)?.as_deref().map(numbers).unwrap_or_default());
+    // A list of none is an empty line.
+    let numbers = |text: String| scheduler::numbers(text.trim(), usize::MAX).unwrap_or_default();
+    let list = |file| Ok(text(folder, file)?.map(numbers).unwrap_or_default());
     let switch = |name: &str| Ok(number(folder, &format!("cpuset.{name}"))?.unwrap_or(0));
     let level = text(folder, "cpuset.sched_relax_domain_level")?;
     Ok(Cpuset {
@@ -42,13 +45,4 @@ pub(super) fn read(folder: &Folder) -> Result<Cpuset> {
         sched_load_balance: switch("sched_load_balance")?,
         sched_relax_domain_level: level.as_deref().and_then(parse).unwrap_or(0),
     })
-}
-
-/// The numbers of a list such as `0-3,7` (cpuset(7), "List format").
-fn numbers(list: &str) -> Vec<u16> {
-    let range = |part: &str| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        Some(parse(first)?..=parse(last)?)
-    };
-    list.split(',').filter_map(range).flatten().collect()
 }
