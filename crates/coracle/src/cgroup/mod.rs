@@ -196,22 +196,28 @@ impl Cgroup {
             return Ok(());
         }
         let settings = self.settings(&plan.resources)?;
-        let (mut made, mut without) = (Vec::new(), Vec::new());
-        self.folders
-            .iter()
-            .try_for_each(|folder| match self.make(folder, &settings, &mut made) {
-                Err(error) if plan.does_without(&error) => {
-                    without.push(folder.path.clone());
-                    Ok(())
-                }
-                other => other,
-            })
-            .and_then(|()| {
-                self.folders.retain(|folder| !without.contains(&folder.path));
-                settings.apply(self)
-            })
+        let mut made = Vec::new();
+        self.make_folders(plan, &settings, &mut made)
+            .and_then(|()| settings.apply(self))
             .and_then(|()| plan.owner.map_or(Ok(()), |owner| self.delegate(owner)))
             .or_else(|error| self.undo(plan, &made, error))
+    }
+
+    /// Makes the folders, with those above them that are missing; `made` takes what was not there before. Those that the plan can
+    /// do without, and that we may not make, are `self`'s no more.
+    ///
+    /// # Errors
+    /// Those of [`Cgroup::make`].
+    fn make_folders(&mut self, plan: &Plan, settings: &Settings, made: &mut Vec<PathBuf>) -> Result<()> {
+        let mut without = Vec::new();
+        for folder in &self.folders {
+            match self.make(folder, settings, made) {
+                Err(error) if plan.does_without(&error) => without.push(folder.path.clone()),
+                other => other?,
+            }
+        }
+        self.folders.retain(|folder| !without.contains(&folder.path));
+        Ok(())
     }
 
     /// Makes one of the folders, with those above it that are missing; `made` takes what was not there before.
