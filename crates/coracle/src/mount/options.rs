@@ -100,7 +100,7 @@ impl Options {
     /// Reads a list of options, a later one before an earlier one.
     ///
     /// # Errors
-    /// What this version does not do, by its place in the list.
+    /// An option with a NUL byte in it, by its place in the list.
     pub fn parse(list: &[String]) -> Result<Options, Wrong> {
         let mut options = Options::default();
         for (n, option) in list.iter().enumerate() {

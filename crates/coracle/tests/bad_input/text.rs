@@ -201,9 +201,9 @@ pub(crate) fn each_wrong_version_is_refused() {
     }
 }
 
-pub(crate) fn what_is_not_done_is_refused_by_name() {
+pub(crate) fn what_this_machine_cannot_do_is_refused_by_name() {
     check(&[(
-        "TCP buffers",
+        "the class of its packets",
         |_, c| c["linux"]["resources"] = json!({ "network": { "classID": 1 } }),
         &["/linux/resources/network/classID: needs the controller \"net_cls\""],
     )]);
