@@ -293,7 +293,7 @@ fn bring_up(
         let description = format!("container {}", plan.id);
         explain.step(&explain::SCOPE, || {
             scope.start(&mut state.cgroup, init.born.pid, &description)?;
-            systemd::limit(&state.cgroup, &wish.resources)
+            systemd::limit(&state.cgroup, wish)
         })?;
     }
     if plan.namespaces.has(Kind::User) {

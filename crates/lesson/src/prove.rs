@@ -49,12 +49,23 @@ pub fn run(course: &Course, lessons: &[u32]) -> Result<()> {
     let start = Instant::now();
     println!("Building the lessons' tests ...");
     let mut proof = Proof::open(course)?;
-    for (variant, of) in plan(course, &chosen, &proof.programs) {
-        proof.show(&variant, &of)?;
-    }
-    proof.pinpoint()?;
-    proof.oracle(&chosen)?;
-    let cut = proof.cut(&chosen)?;
+    let reference = proof.reference.clone();
+    let cut = std::thread::scope(|scope| {
+        proof.build(&Variant::Reference)?;
+        let plan = plan(course, &chosen, &proof.programs);
+        let variants = plan.iter().map(|(variant, _)| variant.clone()).chain(cut::variants(course, &chosen));
+        let last_first = variants.collect::<Vec<_>>().into_iter().rev();
+        let trees = last_first.map(|variant| sources(course, &reference, &variant));
+        // Two builds at once need two processors.
+        let processors = std::thread::available_parallelism().map_or(1, |number| number.get());
+        let _stop = (processors > 1).then(|| proof.workshop.build_ahead(scope, course, trees));
+        for (variant, of) in plan {
+            proof.show(&variant, &of)?;
+        }
+        proof.pinpoint()?;
+        proof.oracle(&chosen)?;
+        proof.cut(&chosen)
+    })?;
 
     let strict = std::env::var("CORACLE_STRICT").is_ok_and(|value| value == "1");
     let judgement = judge::judge(course, &chosen, &proof.evidence, strict);
@@ -181,7 +192,7 @@ impl<'a> Proof<'a> {
 
     /// Builds a variant; `None` where it does not compile.
     fn build(&mut self, variant: &Variant) -> Result<Option<Binary>> {
-        let tree = self.variant(variant)?;
+        let tree = sources(self.course, &self.reference, variant)?;
         let built = self.workshop.build(self.course, &tree)?;
         let word = if built.binary.is_some() { "builds" } else { "does not compile" };
         println!("{variant} {word} ({})", seconds(built.took));
@@ -211,32 +222,6 @@ impl<'a> Proof<'a> {
         }
         self.evidence.runs.insert(key, ran);
         Ok(())
-    }
-
-    /// The sources of a variant.
-    fn variant(&self, variant: &Variant) -> Result<Tree> {
-        let mut tree = self.reference.clone();
-        match variant {
-            Variant::Reference | Variant::Oracle => {}
-            Variant::Snapshot(lesson) => tree = snapshot(self.course, &self.reference, *lesson)?,
-            Variant::Cut(lesson) => tree = cut(self.course, &self.reference, *lesson)?,
-            Variant::Without(path) => {
-                for lesson in self.course.with_drafts() {
-                    if let Some(item) = lesson.items.iter().find(|item| item.path == *path) {
-                        lesson.blank(&mut tree, item)?;
-                    }
-                }
-                tree.set_allow(true);
-            }
-            Variant::Wrong { lesson, test } => {
-                let guards = &self.course.lesson(*lesson)?.guards;
-                for guard in guards.iter().filter(|guard| guard.test == *test) {
-                    tree.set_body(&guard.item, &guard.body, None)?;
-                }
-                tree.set_allow(true);
-            }
-        }
-        Ok(tree)
     }
 
     /// Finds the later items that an impatient test needs: those without which it is red in the finished runtime.
@@ -277,6 +262,32 @@ impl<'a> Proof<'a> {
         }
         Ok(())
     }
+}
+
+/// The sources of a variant.
+fn sources(course: &Course, reference: &Tree, variant: &Variant) -> Result<Tree> {
+    let mut tree = reference.clone();
+    match variant {
+        Variant::Reference | Variant::Oracle => {}
+        Variant::Snapshot(lesson) => tree = snapshot(course, reference, *lesson)?,
+        Variant::Cut(lesson) => tree = cut(course, reference, *lesson)?,
+        Variant::Without(path) => {
+            for lesson in course.with_drafts() {
+                if let Some(item) = lesson.items.iter().find(|item| item.path == *path) {
+                    lesson.blank(&mut tree, item)?;
+                }
+            }
+            tree.set_allow(true);
+        }
+        Variant::Wrong { lesson, test } => {
+            let guards = &course.lesson(*lesson)?.guards;
+            for guard in guards.iter().filter(|guard| guard.test == *test) {
+                tree.set_body(&guard.item, &guard.body, None)?;
+            }
+            tree.set_allow(true);
+        }
+    }
+    Ok(tree)
 }
 
 fn report(lesson: u32, ran: &Ran, took: Option<Duration>) {

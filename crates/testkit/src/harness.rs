@@ -181,10 +181,13 @@ fn trials(plan: &Plan, args: &Arguments) -> Vec<Trial> {
     plan.tests.iter().filter(|test| is_wanted(test, &only)).map(trial).collect()
 }
 
-/// `CORACLE_NEEDS`: only the tests that need one of these tiers; unset or empty, all.
+/// `CORACLE_NEEDS`: only the tests that need one of these tiers, and none of those with a `-` before their name; unset or
+/// empty, all.
 fn is_wanted(test: &Test, only: &str) -> bool {
-    let mut only = only.split([',', ' ']).filter(|name| !name.is_empty()).peekable();
-    only.peek().is_none() || only.any(|name| test.needs.contains(&name))
+    let names = only.split([',', ' ']).filter(|name| !name.is_empty());
+    let (without, with): (Vec<&str>, Vec<&str>) = names.partition(|name| name.starts_with('-'));
+    let needs = |name: &str| test.needs.contains(&name);
+    (with.is_empty() || with.into_iter().any(needs)) && !without.into_iter().any(|name| needs(&name[1..]))
 }
 
 fn ignored(suite: &str, test: Test, reason: &str, asked: bool) -> Trial {

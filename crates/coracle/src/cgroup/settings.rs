@@ -53,6 +53,14 @@ impl Settings {
         self.lists.iter().try_for_each(|(folder, list)| list.apply(folder))
     }
 
+    /// The files of version 2, each with its value, in the order in which they are written. Where kernels differ in what they
+    /// call a file, with all its names.
+    pub(super) fn of_v2(&self) -> impl Iterator<Item = (&str, &str)> {
+        let lists = self.lists.iter().map(|(_, list)| list).filter(|list| list.is_v2());
+        let ways = lists.flat_map(|list| &list.settings).flat_map(|setting| &setting.ways);
+        ways.map(|(file, value)| (file.as_str(), value.as_str()))
+    }
+
     /// What is in the files now that [`Settings::apply`] would write to: to be written back. The rules about devices
     /// cannot be read.
     pub(super) fn present(&self) -> Settings {
@@ -158,13 +166,14 @@ impl Setting {
     fn present(&self, folder: &Folder) -> Option<Setting> {
         let (file, value, text) =
             self.ways.iter().find_map(|(file, value)| Some((file, value, folder.read(file).ok()?)))?;
-        let now = match &self.undo {
-            None => text.trim_end().to_owned(),
-            Some(undo) => {
-                let name = value.split_whitespace().next();
-                let line = text.lines().find(|line| line.split_whitespace().next() == name);
-                line.unwrap_or(undo).to_owned()
-            }
+        let lines = text.trim_end().lines();
+        // A file with a line for each of several things takes one at a time.
+        let now = if self.undo.is_some() || lines.clone().count() > 1 {
+            let name = value.split_whitespace().next();
+            let line = lines.clone().find(|line| line.split_whitespace().next() == name);
+            line.or(self.undo.as_deref())?.to_owned()
+        } else {
+            text.trim_end().to_owned()
         };
         // Nothing at all, such as no CPU of its own, is an empty line: a write of no byte is none.
         let now = if now.is_empty() { "\n".to_owned() } else { now };

@@ -29,7 +29,11 @@ impl Cgroup {
             // The first error is the one to tell.
             let _ = before.apply(self);
         })?;
-        // What systemd does not know of, it takes back when it is reloaded.
-        self.unit.as_ref().map_or(Ok(()), |unit| systemd::set(unit, resources))
+        let Some(unit) = &self.unit else { return Ok(()) };
+        // What systemd does not know of, it takes back when it is reloaded. It is told what the kernel has: a quota alone leaves the
+        // period that was there. Then it writes what it can count, and that is not always the same.
+        let now = settings.present();
+        systemd::set(unit, &now)?;
+        now.apply(self)
     }
 }

@@ -18,7 +18,8 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o24_systemd_without_a_path_the_scope_has_the_containers_id(systemd),
     o24_systemd_limits_are_the_units_and_the_groups(systemd, controllers),
     o24_systemd_unified_limits_win(systemd, controllers),
-    o24_systemd_limits_of_a_scope_can_be_changed(systemd),
+    o24_systemd_limits_of_a_scope_can_be_changed(systemd, controllers),
+    o24_systemd_a_scope_is_given_to_the_owner_of_its_user_namespace(systemd, root),
     o24_systemd_device_rules_are_the_units(systemd, root),
     o24_systemd_annotations_say_nothing_to_it(systemd),
     o24_systemd_exec_goes_into_the_scope(systemd),
@@ -229,42 +230,42 @@ fn o24_systemd_unified_limits_win() {
     assert_limits(&bundle, &unit, &units, &files);
 }
 
-/// What `update` asks of it: the properties alone, which systemd takes whether a controller is there or not.
 fn o24_systemd_limits_of_a_scope_can_be_changed() {
-    use coracle::cgroup::systemd::{self, Owner, Unit};
-    let (_bundle, name) = waiting(|_| {});
-    let owner = if geteuid().is_root() { Owner::System } else { Owner::User };
-    let unit = Unit { name, owner };
-    let changed = |asked: Value, wanted: &[(&str, &str)]| {
-        let asked = serde_json::from_value(asked).expect("limits");
-        systemd::set(&unit, &asked).expect("they are changed");
-        let found = properties(&unit.name);
-        for (property, wanted) in wanted {
-            assert_eq!(found[*property], *wanted, "{property}");
-        }
+    let (bundle, unit) = waiting(|_| {});
+    let changed = |asked: Value, wanted: &[(&str, &str)], files: &[(&str, &str)]| {
+        let limits = bundle.path().join("limits");
+        std::fs::write(&limits, asked.to_string()).expect("a file");
+        bundle.must(&["update", "--resources", &limits.display().to_string(), bundle.id()]);
+        assert_limits(&bundle, &unit, wanted, files);
     };
     changed(
         json!({
             "memory": { "limit": 67_108_864, "reservation": 33_554_432, "swap": 100_663_296 },
-            "cpu": { "shares": 512, "quota": 12_345, "period": 50_000, "cpus": "0-1,9", "mems": "0" },
+            "cpu": { "shares": 512, "quota": 12_345, "period": 50_000, "cpus": "0", "mems": "0" },
             "pids": { "limit": 43 },
-            "unified": { "memory.high": "60000000", "memory.min": "8192", "io.weight": "default 250" },
+            "unified": { "memory.high": "60002304", "memory.min": "8192" },
         }),
         &[
             ("MemoryMax", "67108864"),
             ("MemoryLow", "33554432"),
             ("MemorySwapMax", "33554432"),
-            ("MemoryHigh", "60000000"),
+            ("MemoryHigh", "60002304"),
             ("MemoryMin", "8192"),
             ("CPUWeight", "59"),
             // In percent, and never less than was asked for.
             ("CPUQuotaPerSecUSec", "250ms"),
             ("CPUQuotaPeriodUSec", "50ms"),
-            ("AllowedCPUs", "0-1 9"),
+            ("AllowedCPUs", "0"),
             ("AllowedMemoryNodes", "0"),
             ("TasksMax", "43"),
-            ("IOWeight", "250"),
         ],
+        &[("memory.max", "67108864"), ("cpu.max", "12345 50000"), ("cpuset.cpus", "0"), ("pids.max", "43")],
+    );
+    // The kernel keeps the period.
+    changed(
+        json!({ "cpu": { "quota": 25_000 } }),
+        &[("CPUQuotaPerSecUSec", "500ms"), ("CPUQuotaPeriodUSec", "50ms")],
+        &[("cpu.max", "25000 50000"), ("pids.max", "43")],
     );
     changed(
         json!({
@@ -282,9 +283,45 @@ fn o24_systemd_limits_of_a_scope_can_be_changed() {
             ("CPUQuotaPerSecUSec", "infinity"),
             ("TasksMax", "infinity"),
         ],
+        &[("memory.max", "max"), ("memory.min", "8192"), ("cpu.max", "max 50000"), ("cpu.weight", "321")],
     );
-    changed(json!({ "unified": { "cpu.max": "150000" } }), &[("CPUQuotaPerSecUSec", "1.500000s")]);
-    changed(json!({ "cpu": { "idle": 1 } }), &[("CPUWeight", "idle")]);
+    changed(json!({ "cpu": { "idle": 1 } }), &[("CPUWeight", "idle")], &[("cpu.idle", "1")]);
+    // What systemd writes when it is reloaded is what it was told.
+    systemctl(&["daemon-reload"]);
+    let files = [("memory.min", "8192"), ("pids.max", "max"), ("cpuset.cpus", "0")];
+    assert_limits(&bundle, &unit, &[("MemoryMin", "8192")], &files);
+}
+
+/// It may divide its group, as its root in the user namespace is a user of this machine.
+fn o24_systemd_a_scope_is_given_to_the_owner_of_its_user_namespace() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    let (bundle, _) = bundle(|c| {
+        let namespaces = c["linux"]["namespaces"].as_array_mut().expect("namespaces");
+        namespaces.extend([json!({ "type": "user" }), json!({ "type": "cgroup" })]);
+        let ids = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
+        c["linux"]["uidMappings"] = ids.clone();
+        c["linux"]["gidMappings"] = ids;
+        c["mounts"].as_array_mut().expect("mounts").push(json!({
+            "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["rw"]
+        }));
+    });
+    let inside = bundle.path().join("rootfs");
+    std::fs::create_dir_all(inside.join("sys/fs/cgroup")).expect("a folder");
+    // Root of the container must get through to its root filesystem, and may make its devices there.
+    std::fs::set_permissions(bundle.path(), PermissionsExt::from_mode(0o755)).expect("its mode");
+    for path in ["", "dev", "proc", "sys/fs/cgroup"] {
+        chown(inside.join(path), Some(100_000), Some(100_000)).expect("an owner");
+    }
+    assert_eq!(try_create(&[SYSTEMD], &bundle), Ok(()));
+    let folder = folder(&bundle);
+    let owner = |path: &Path| std::fs::metadata(path).expect("it is there").uid();
+    for file in ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
+        assert_eq!(owner(&folder.join(file)), 100_000, "{file}");
+    }
+    for file in ["memory.max", "pids.max", "cgroup.freeze"] {
+        let path = folder.join(file);
+        assert!(!path.exists() || owner(&path) == 0, "{file}");
+    }
 }
 
 fn o24_systemd_device_rules_are_the_units() {

@@ -51,6 +51,11 @@ impl Proof<'_> {
     }
 }
 
+/// All that the cut looks at.
+pub(super) fn variants(course: &Course, chosen: &BTreeSet<u32>) -> impl Iterator<Item = Variant> {
+    starters(course, chosen).into_iter().chain(knock_outs(course, chosen))
+}
+
 /// The starters to look at. Without drafts they are the learners' own, which are built anyway.
 fn starters(course: &Course, chosen: &BTreeSet<u32>) -> Vec<Variant> {
     let variant = if course.drafts.is_empty() { Variant::Snapshot } else { Variant::Cut };

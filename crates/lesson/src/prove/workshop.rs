@@ -1,19 +1,25 @@
 //! The workshop: a copy of the workspace in which one variant of the runtime after the other is built.
 
+mod ahead;
+mod bench;
 mod copy;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::thread::Scope;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use course::{Course, Tree};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::evidence::{Build, Diagnostic};
-use crate::cargo::{self, Rustc, cargo};
+use super::evidence::Build;
+use crate::cargo::cargo;
+use ahead::{Ahead, Stop};
+use bench::{Bench, Shelf};
 
 /// A program that is told apart by its bytes.
 #[derive(Debug, Clone)]
@@ -45,19 +51,15 @@ pub(super) struct Built {
     pub took: Option<Duration>,
 }
 
-/// What is kept of a build that succeeded.
-#[derive(Serialize, Deserialize)]
-struct Known {
-    binary: u64,
-    warnings: Vec<Diagnostic>,
-}
-
 /// `target/prove`.
 #[derive(Debug)]
 pub(super) struct Workshop {
     folder: PathBuf,
-    /// Of everything that goes into the runtime but the sources that the variants differ in.
+    /// What [`hash_base`] says.
     base: u64,
+    bench: Bench,
+    /// What is built beside us.
+    ahead: Arc<Ahead>,
     /// The cache files that this proof looked at.
     used: BTreeSet<PathBuf>,
     /// Held as long as the workshop is in use.
@@ -80,22 +82,15 @@ impl Workshop {
         if lock.try_lock().is_err() {
             bail!("another `cargo lesson prove` works in {}; wait for its end", folder.display());
         }
-        let mut workshop = Self { folder, base: 0, used: BTreeSet::new(), _lock: lock };
-        let files = copy::workspace(&course.root, &workshop.tree(), &workshop.source())?;
-        workshop.base = workshop.hash_base(&files, &packages(&course.root)?)?;
-        Ok(workshop)
+        let bench = Bench::new(&folder, "");
+        let files = bench.fill(&course.root)?;
+        let base = hash_base(&bench, &files, &packages(&course.root)?)?;
+        let ahead = Arc::new(Ahead::default());
+        Ok(Self { folder, base, bench, ahead, used: BTreeSet::new(), _lock: lock })
     }
 
     pub(super) fn folder(&self) -> &Path {
         &self.folder
-    }
-
-    fn tree(&self) -> PathBuf {
-        self.folder.join("tree")
-    }
-
-    fn source(&self) -> PathBuf {
-        self.tree().join("crates/coracle/src")
     }
 
     /// Builds a variant, unless the same sources were built before.
@@ -103,64 +98,36 @@ impl Workshop {
     /// # Errors
     /// Fails where cargo cannot be run or a file cannot be written; a compile error is a result.
     pub(super) fn build(&mut self, course: &Course, tree: &Tree) -> Result<Built> {
-        let key = hash_of(&(self.base, &tree.files));
-        let record = self.cached("builds", &format!("{key:016x}.json"));
-        if let Ok(known) = fs::read(&record)
-            && let Ok(known) = serde_json::from_slice::<Known>(&known)
-        {
-            let path = self.cached("binaries", &format!("{:016x}", known.binary));
-            if path.is_file() {
-                let binary = Binary { path, hash: known.binary };
-                let build = Build::Built { warnings: known.warnings };
-                return Ok(Built { build, binary: Some(binary), took: None });
-            }
-        }
-        let start = Instant::now();
-        copy::remove_other_sources(&self.source(), tree)?;
-        tree.write(&self.source())?;
-        let mut command = self.cargo("build");
-        command.args(["--package", "coracle", "--bin", "coracle", "--message-format=json"]);
-        let output = command.output().context("running cargo build")?;
-        let messages = cargo::messages(&output);
-        let mut errors = BTreeSet::new();
-        let mut warnings = BTreeSet::new();
-        let package = self.tree().join("crates/coracle");
-        for message in &messages {
-            let ours = message.target.as_ref().is_some_and(|target| target.src_path.starts_with(&package));
-            let Some(rustc) = &message.message else {
-                continue;
-            };
-            let Some(diagnostic) = diagnostic(course, tree, rustc) else {
-                continue;
-            };
-            if rustc.is_error() {
-                errors.insert(diagnostic);
-            } else if ours {
-                warnings.insert(diagnostic);
-            }
-        }
-        if !output.status.success() {
-            if errors.is_empty() {
-                // Not the compiler's: a dependency that cannot be had, a full disk.
-                bail!(
-                    "cargo build in {}:\n{}",
-                    self.tree().display(),
-                    String::from_utf8_lossy(&output.stderr)
-                );
-            }
-            let build = Build::Broken { errors: errors.into_iter().collect() };
-            return Ok(Built { build, binary: None, took: Some(start.elapsed()) });
-        }
-        let built = messages.iter().filter(|message| message.is_target("bin").is_some());
-        let built = built.filter_map(|message| message.executable.as_ref()).next_back();
-        let built = Binary::of(built.context("cargo build named no executable of the package coracle")?)?;
-        let path = self.cached("binaries", &format!("{:016x}", built.hash));
-        fs::copy(&built.path, &path).with_context(|| format!("keeping {}", path.display()))?;
-        let warnings: Vec<Diagnostic> = warnings.into_iter().collect();
-        let known = Known { binary: built.hash, warnings: warnings.clone() };
-        fs::write(&record, serde_json::to_vec(&known)?)?;
-        let binary = Some(Binary { path, hash: built.hash });
-        Ok(Built { build: Build::Built { warnings }, binary, took: Some(start.elapsed()) })
+        let shelf = self.shelf();
+        let key = shelf.key(tree);
+        self.ahead.take(key);
+        let built = match shelf.known(key) {
+            Some(known) => known,
+            None => shelf.build(&self.bench, course, tree, key)?,
+        };
+        self.used.insert(shelf.record(key));
+        self.used.extend(built.binary.iter().map(|binary| binary.path.clone()));
+        Ok(built)
+    }
+
+    fn shelf(&self) -> Shelf {
+        Shelf { folder: self.folder.clone(), base: self.base }
+    }
+
+    /// Has a second bench build the trees that `next` gives, while we are busy with others, until the result is dropped. What we
+    /// come to ourselves is passed over.
+    pub(super) fn build_ahead<'scope, 'env: 'scope>(
+        &self,
+        scope: &'scope Scope<'scope, 'env>,
+        course: &'env Course,
+        trees: impl Iterator<Item = Result<Tree>> + Send + 'scope,
+    ) -> Stop {
+        let (shelf, ahead, first) = (self.shelf(), Arc::clone(&self.ahead), self.bench.clone());
+        scope.spawn(move || {
+            // It is help and no more: what cannot be built here, the proof comes to and says why.
+            let _ = ahead.work(&shelf, &first, course, trees);
+        });
+        Stop(Arc::clone(&self.ahead))
     }
 
     /// A file of the cache, which a full proof keeps only if it asked for it.
@@ -182,34 +149,23 @@ impl Workshop {
         }
         Ok(())
     }
+}
 
-    /// Cargo in the copy. Offline: building the tests has fetched every dependency.
-    fn cargo(&self, verb: &str) -> std::process::Command {
-        let mut command = cargo();
-        command.arg(verb).arg("--offline").current_dir(self.tree());
-        command.env("CARGO_TARGET_DIR", self.folder.join("target"));
-        if self.tree().join("Cargo.lock").is_file() {
-            command.arg("--locked");
+/// Of everything that goes into the runtime but the sources that the variants differ in.
+fn hash_base(bench: &Bench, files: &BTreeSet<PathBuf>, packages: &BTreeSet<PathBuf>) -> Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    let rustc = std::process::Command::new("rustc").arg("-vV").current_dir(&bench.tree).output();
+    rustc.context("running rustc -vV")?.stdout.hash(&mut hasher);
+    std::env::var_os("RUSTFLAGS").hash(&mut hasher);
+    for file in files {
+        let path = bench.tree.join(file);
+        let root = matches!(file.to_str(), Some("Cargo.toml" | "Cargo.lock")) || file.starts_with(".cargo");
+        if (root || packages.iter().any(|package| file.starts_with(package))) && path.is_file() {
+            file.hash(&mut hasher);
+            fs::read(&path).with_context(|| format!("reading {}", path.display()))?.hash(&mut hasher);
         }
-        command
     }
-
-    fn hash_base(&self, files: &BTreeSet<PathBuf>, packages: &BTreeSet<PathBuf>) -> Result<u64> {
-        let mut hasher = DefaultHasher::new();
-        let rustc = std::process::Command::new("rustc").arg("-vV").current_dir(self.tree()).output();
-        rustc.context("running rustc -vV")?.stdout.hash(&mut hasher);
-        std::env::var_os("RUSTFLAGS").hash(&mut hasher);
-        for file in files {
-            let path = self.tree().join(file);
-            let root =
-                matches!(file.to_str(), Some("Cargo.toml" | "Cargo.lock")) || file.starts_with(".cargo");
-            if (root || packages.iter().any(|package| file.starts_with(package))) && path.is_file() {
-                file.hash(&mut hasher);
-                fs::read(&path).with_context(|| format!("reading {}", path.display()))?.hash(&mut hasher);
-            }
-        }
-        Ok(hasher.finish())
-    }
+    Ok(hasher.finish())
 }
 
 /// The folders, relative to the workspace, of the runtime's package and of every package of the workspace that it
@@ -252,16 +208,4 @@ fn packages(root: &Path) -> Result<BTreeSet<PathBuf>> {
         }
     }
     Ok(packages)
-}
-
-/// A message of the compiler, with the item of the course that it is about.
-fn diagnostic(course: &Course, tree: &Tree, rustc: &Rustc) -> Option<Diagnostic> {
-    let message = rustc.headline()?;
-    let Some(span) = rustc.spans.iter().find(|span| span.is_primary) else {
-        return Some(Diagnostic { message, place: String::new(), item: None });
-    };
-    let items = course.with_drafts().into_iter().flat_map(|lesson| &lesson.items);
-    let item = span.item(tree, items);
-    let place = format!("{}:{}", span.file_name.display(), span.line_start);
-    Some(Diagnostic { message, place, item: item.map(|item| item.path.clone()) })
 }

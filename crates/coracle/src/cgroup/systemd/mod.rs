@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use zbus::{OwnedObjectPath, Variant};
 
 use super::hierarchy::UNIFIED;
-use super::{Cgroup, Folder, folder, rules, v2};
+use super::{Cgroup, Folder, Plan, Settings, folder, rules, v2};
 use crate::error::{Error, Result};
 use address::Address;
 use bus::{Bus, Fault, Message, Object};
@@ -146,13 +146,13 @@ impl Systemd {
         path.push(&scope.unit);
         let folder = Folder { controllers: Vec::new(), mount: UNIFIED.into(), path };
         folder::must_be_empty(&folder)?;
-        let mut properties = properties::limits(resources, self.version);
+        let unit = Unit { name: scope.unit.clone(), owner: self.owner };
+        let cgroup = Cgroup { folders: vec![folder], shared: false, unit: Some(unit) };
+        let mut properties = properties::limits(&cgroup.settings(resources)?, self.version);
         if self.owner == Owner::System {
             // A user's manager may not load the program for it.
             properties.extend(devices::properties(&rules(resources)?));
         }
-        let unit = Unit { name: scope.unit.clone(), owner: self.owner };
-        let cgroup = Cgroup { folders: vec![folder], shared: false, unit: Some(unit) };
         Ok((Wanted { systemd: self, slice, properties }, cgroup))
     }
 
@@ -272,30 +272,34 @@ impl Unit {
 }
 
 /// Changes the limits of a running container's scope, as far as systemd has words for them; the rest, and the exact values,
-/// are the folder's affair. Device rules are none of it: they do not change.
+/// are the folder's affair: systemd has written its own there, when this returns. Device rules are none of it: they do not
+/// change.
 ///
 /// # Errors
 /// [`Error::Systemd`].
-pub fn set(unit: &Unit, resources: &LinuxResources) -> Result<()> {
+pub(super) fn set(unit: &Unit, settings: &Settings) -> Result<()> {
     let mut systemd = Systemd::reach(&[unit.owner])?;
-    let properties = properties::limits(resources, systemd.version);
+    let what = format!("set limits of {}", unit.name);
+    let properties = properties::limits(settings, systemd.version);
     // As long as the unit lives, and no longer.
     let until_its_end = true;
     let body = (&unit.name, until_its_end, properties);
-    let set = systemd.bus.call(&MANAGER, "SetUnitProperties", &body);
-    set.map(drop).map_err(|fault| fault.when(format!("set limits of {}", unit.name)))
+    systemd.bus.call(&MANAGER, "SetUnitProperties", &body).map_err(|fault| fault.when(&what))?;
+    // It answers first and writes the files next, before it takes another call.
+    systemd.property("Version").map(drop).map_err(|fault| fault.when(&what))
 }
 
-/// Sets the limits of `resources` on the folder of the scope, in which there are processes by now; first its controllers, as far
-/// as they are missing.
+/// Sets the limits of `plan` on the folder of the scope, in which there are processes by now; first its controllers, as far
+/// as they are missing. Then it is its owner's.
 ///
 /// # Errors
 /// As [`Cgroup::create`].
-pub fn limit(cgroup: &Cgroup, resources: &LinuxResources) -> Result<()> {
-    let settings = cgroup.settings(resources)?;
+pub fn limit(cgroup: &Cgroup, plan: &Plan) -> Result<()> {
+    let settings = cgroup.settings(&plan.resources)?;
     let needed = cgroup.needed_of_v2(&settings);
     cgroup.folders.iter().try_for_each(|folder| v2::enable_above(folder, &needed))?;
-    settings.apply(cgroup)
+    settings.apply(cgroup)?;
+    plan.owner.map_or(Ok(()), |owner| cgroup.delegate(owner))
 }
 
 /// The number in a version such as `252.39-1~deb12u2` or `v255`; 0 where there is none, which is older than everything.

@@ -1,11 +1,10 @@
 //! Limits as properties of a unit (systemd.resource-control(5)), made from the files of version 2 and what is written to them:
 //! whichever way a limit is asked for, it ends there.
 
-use oci_spec::runtime::LinuxResources;
 use zbus::Variant;
 
-use super::super::limits::set;
-use super::super::{cpu, cpuset, memory};
+use super::super::Settings;
+use crate::scheduler;
 
 /// A property of a unit: its name and its value.
 pub(super) type Property = (&'static str, Variant<'static>);
@@ -19,10 +18,11 @@ const PERCENT: u64 = 10_000;
 /// The kernel's period, in microseconds, where nothing is said of it.
 const PERIOD: u64 = 100_000;
 
-/// The limits of `resources` that systemd of this version has properties for. A value that is none is left out: the kernel
-/// says what is wrong with it when it gets it.
-pub(super) fn limits(resources: &LinuxResources, version: u32) -> Vec<Property> {
-    files(resources).iter().flat_map(|(file, value)| of_file(file, value.trim(), version)).collect()
+/// Those of the `settings` that systemd of this version has properties for; of two for the same one the later counts. A value
+/// that is none is left out: the kernel says what is wrong with it when it gets it.
+pub(super) fn limits(settings: &Settings, version: u32) -> Vec<Property> {
+    let lines = settings.of_v2().flat_map(|(file, value)| value.lines().map(move |line| (file, line.trim())));
+    lines.flat_map(|(file, line)| of_file(file, line, version)).collect()
 }
 
 /// The properties that say the same as `value` in `file`.
@@ -79,62 +79,13 @@ fn bandwidth(value: &str, version: u32) -> Option<Vec<Property>> {
 
 /// A list such as `0-3,7` as a set of bits, from the lowest of the first byte on.
 fn set_of_bits(name: &'static str, list: &str) -> Vec<Property> {
-    bits(list).map(|bits| (name, Variant::new(bits))).into_iter().collect()
-}
-
-fn bits(list: &str) -> Option<Vec<u8>> {
     /// More than any kernel has processors.
     const MOST: usize = 1 << 16;
+    let Ok(numbers) = scheduler::numbers(list, MOST) else { return Vec::new() };
     let mut bits = Vec::new();
-    for range in list.split(',').map(str::trim).filter(|range| !range.is_empty()) {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-        if last >= MOST || first > last {
-            return None;
-        }
-        bits.resize(bits.len().max(last / 8 + 1), 0);
-        for n in first..=last {
-            bits[n / 8] |= 1 << (n % 8);
-        }
+    for n in numbers {
+        bits.resize(bits.len().max(n / 8 + 1), 0_u8);
+        bits[n / 8] |= 1 << (n % 8);
     }
-    Some(bits)
-}
-
-/// The files of version 2 that have a property, and what `resources` writes to them. What is in `unified` comes last, and wins.
-fn files(resources: &LinuxResources) -> Vec<(String, String)> {
-    let mut files = Vec::new();
-    let mut add = |file: &str, value: String| files.push((file.to_owned(), value));
-    let or_max = |value: i64| if value < 0 { "max".to_owned() } else { value.to_string() };
-    if let Some(memory) = resources.memory() {
-        let limits = [
-            ("memory.max", memory.limit().filter(|limit| *limit != 0)),
-            ("memory.low", memory.reservation().filter(|limit| *limit != 0)),
-            ("memory.swap.max", memory::swap_alone(memory)),
-        ];
-        for (file, limit) in limits {
-            limit.into_iter().for_each(|limit| add(file, or_max(limit)));
-        }
-    }
-    if let Some(cpu) = resources.cpu() {
-        let (quota, period) = (set(cpu.quota()), set(cpu.period()));
-        if quota.is_some() || period.is_some() {
-            add("cpu.max", format!("{} {}", or_max(quota.unwrap_or(-1)), period.unwrap_or(PERIOD)));
-        }
-        match (cpu.idle(), cpu.shares().filter(|shares| *shares != 0)) {
-            (Some(1), _) => add("cpu.idle", "1".to_owned()),
-            (_, Some(shares)) => add("cpu.weight", cpu::weight(shares).to_string()),
-            _ => {}
-        }
-        for (file, list) in [(cpuset::CPUS, cpu.cpus()), (cpuset::MEMS, cpu.mems())] {
-            list.iter().filter(|list| !list.is_empty()).for_each(|list| add(file, list.clone()));
-        }
-    }
-    match resources.pids().as_ref().map(|pids| pids.limit()) {
-        None | Some(0) => {}
-        Some(limit) => add("pids.max", or_max(limit)),
-    }
-    let mut unified: Vec<_> = resources.unified().iter().flatten().collect();
-    unified.sort();
-    files.extend(unified.into_iter().map(|(file, value)| (file.clone(), value.clone())));
-    files
+    vec![(name, Variant::new(bits))]
 }
