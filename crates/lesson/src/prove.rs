@@ -11,8 +11,8 @@
 //! 6. the cut: every starter, with the items of drafts blank as well, builds without a warning, and `coracle sandbox`
 //!    runs a program on it; so does the finished runtime without any single item of a draft.
 //!
-//! Everything is kept below `target/prove`: the copy of the workspace that the variants are built in, and the cache
-//! of builds and verdicts, so that a second proof runs only what a change touched.
+//! Everything is kept below `target/prove`: the copies of the workspace that the variants are built in (two, where there are
+//! processors for two builds), and the cache of builds and verdicts, so that a second proof runs only what a change touched.
 
 mod cut;
 mod evidence;
