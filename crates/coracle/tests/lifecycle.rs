@@ -506,6 +506,10 @@ fn ps_knows_the_processes() {
         table.lines().count() == 2 && table.contains(&pid.to_string()) && table.contains("wait-signal"),
         "{table}"
     );
+    bundle.must(&["kill", bundle.id(), "KILL"]);
+    bundle.wait_for(bundle.id(), "stopped");
+    let error = bundle.must_fail(&["ps", bundle.id()], 1);
+    assert!(error.contains("not running"), "{error}");
 }
 
 /// A second process, that a signal to init alone would not reach: it waits for USR1.

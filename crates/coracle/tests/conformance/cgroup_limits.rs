@@ -31,6 +31,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o24_a_fork_bomb_stops_at_the_limit(root, cgroup),
     o24_huge_pages_are_limited_when_they_are_reserved_and_when_they_are_used(root, cgroup),
     o24_the_part_in_the_use_of_disks_is_the_groups(root, cgroup),
+    o24_a_part_in_the_use_of_what_is_not_there_is_an_error(root, cgroup1),
     o24_the_use_of_one_disk_is_throttled(root, cgroup),
     o24_a_rate_of_zero_is_no_limit(root, cgroup),
     o24_what_is_sent_is_marked(root, cgroup1),
@@ -256,6 +257,19 @@ fn o24_the_part_in_the_use_of_disks_is_the_groups() {
     assert!(text.lines().any(|line| line == value), "{file}: {text}");
 }
 
+/// Nobody has such a disk; and no kernel of today has the files of leaves.
+fn o24_a_part_in_the_use_of_what_is_not_there_is_an_error() {
+    fn of_disk(config: &mut Value, part: &str) {
+        let device = json!({ "major": 4000, "minor": 0, part: 100 });
+        config["linux"]["resources"] = json!({ "blockIO": { "weightDevice": [device] } });
+    }
+    each_is_refused(&[
+        (|c| of_disk(c, "weight"), "4000:0 100"),
+        (|c| of_disk(c, "leafWeight"), "blkio.leaf_weight_device"),
+        (|c| c["linux"]["resources"] = json!({ "blockIO": { "leafWeight": 100 } }), "blkio.leaf_weight"),
+    ]);
+}
+
 /// A disk that is there: its numbers.
 fn disk() -> (i64, i64) {
     let text = std::fs::read_to_string("/sys/block/loop0/dev").expect("a loop device");
@@ -394,7 +408,8 @@ fn o24_what_version_2_cannot_do_is_an_error() {
 
 fn o24_what_no_version_can_do_is_refused() {
     let device = |weight: Value| json!({ "blockIO": { "weightDevice": [weight] } });
-    let rows: [(Value, &str); 9] = [
+    let priority = |name: &str| json!({ "network": { "priorities": [{ "name": name, "priority": 1 }] } });
+    let rows: [(Value, &str); 11] = [
         (json!({ "memory": { "swap": 1_048_576 } }), "/linux/resources/memory/swap"),
         (json!({ "memory": { "limit": 2_097_152, "swap": 1_048_576 } }), "/linux/resources/memory/swap"),
         (json!({ "memory": { "swappiness": 101 } }), "/linux/resources/memory/swappiness"),
@@ -407,6 +422,8 @@ fn o24_what_no_version_can_do_is_refused() {
             "/linux/resources/hugepageLimits/0/pageSize",
         ),
         (json!({ "rdma": { "boat0": {} } }), "/linux/resources/rdma/boat0"),
+        (priority("lo 7"), "/linux/resources/network/priorities/0/name"),
+        (priority(""), "/linux/resources/network/priorities/0/name"),
     ];
     for (resources, pointer) in rows {
         let mut config = Bundle::config();
@@ -437,8 +454,9 @@ fn o24_a_name_that_leads_to_another_file_is_refused() {
 
 /// What was set before is gone with the group.
 fn o24_a_limit_that_the_kernel_refuses_leaves_nothing() {
-    let rows: [Row<'_>; 3] = [
+    let rows: [Row<'_>; 4] = [
         (json!({ "pids": { "limit": 5_000_000 } }), &[], &[]),
+        (json!({ "pids": { "limit": 5 }, "cpu": { "mems": "1000" } }), &[], &[]),
         (json!({ "pids": { "limit": 5 }, "cpu": { "cpus": "7000" } }), &[], &[]),
         (json!({ "memory": { "limit": 67_108_864 }, "cpu": { "period": 1 } }), &[], &[]),
     ];

@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o23_an_empty_group_is_used(root, cgroup),
     o23_a_group_that_somebody_left_without_processors_is_filled(root, cgroup1),
     o23_a_group_with_processes_is_refused(root, cgroup),
+    o23_who_joins_another_container_may_share_its_group(root, cgroup),
     o23_a_frozen_group_is_refused(root, cgroup),
     o23_a_group_below_a_frozen_one_is_refused(root, cgroup),
     o23_a_paused_containers_group_is_refused(root, cgroup),
@@ -151,15 +152,38 @@ fn o23_a_group_below_a_frozen_one_is_refused() {
     above.while_frozen(|| must_not(&bundle_in(&format!("{}/below", above.0)), "frozen"));
 }
 
+/// The bundle of a container in another one's PID namespace and group.
+fn companion(of: &Bundle, resources: &Value, action: &[&str]) -> Bundle {
+    let bundle = Bundle::new();
+    let mut config = config(&bundle, resources, action);
+    config["linux"]["cgroupsPath"] = json!(group(of));
+    let pid = of.state_of(of.id())["pid"].clone();
+    config["linux"]["namespaces"][0] = json!({ "type": "pid", "path": format!("/proc/{pid}/ns/pid") });
+    bundle.write(&config);
+    bundle
+}
+
+/// Whatever is done to the second container, the first one runs on, with its limits: they are its own.
+fn o23_who_joins_another_container_may_share_its_group() {
+    let other = limited(&json!({ "pids": { "limit": 42 } }));
+    other.must(&["start", other.id()]);
+    must_not(&companion(&other, &json!({ "pids": { "limit": 7 } }), &[]), "holds processes");
+    let bundle = companion(&other, &json!({}), &["wait-signal", "TERM"]);
+    bundle.create(bundle.id());
+    assert_eq!(groups_of(&bundle), groups_of(&other));
+    for verb in [&["pause"][..], &["update", "--pids-limit", "7"]] {
+        let error = bundle.must_fail(&[verb, &[bundle.id()]].concat(), 1);
+        assert!(error.contains("another container's"), "{error}");
+    }
+    bundle.must(&["delete", "--force", bundle.id()]);
+    assert_eq!(said(&group(&other), "pids.max"), "42");
+    assert_eq!(other.state_of(other.id())["status"], "running");
+}
+
 /// A container that joins another one's PID namespace may share its group: not while that stands still.
 fn o23_a_paused_containers_group_is_refused() {
     let other = limited(&json!({}));
-    let bundle = Bundle::new();
-    let mut config = config(&bundle, &json!({}), &[]);
-    config["linux"]["cgroupsPath"] = json!(group(&other));
-    let pid = other.state_of(other.id())["pid"].clone();
-    config["linux"]["namespaces"][0] = json!({ "type": "pid", "path": format!("/proc/{pid}/ns/pid") });
-    bundle.write(&config);
+    let bundle = companion(&other, &json!({}), &[]);
     other.must(&["pause", other.id()]);
     thawed_after(&group(&other), || must_not(&bundle, "frozen"));
 }

@@ -7,15 +7,19 @@ use std::process::{Child, ChildStdout, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use testkit::{Test, patient, within};
 
 use super::common::{Bundle, Finish, text};
+use super::groups::is_v2;
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o30_events_tell_the_statistics_at_once(root, cgroup),
     o30_events_tell_the_time_that_a_program_takes(root, cgroup),
     o30_events_have_the_words_of_runc(root, cgroup, runc),
+    o30_events_tell_what_has_happened(root, cgroup),
     o30_events_come_again_at_each_interval(root, cgroup),
     o30_events_end_with_the_container(root, cgroup),
     o30_events_tell_of_the_want_of_memory(root, cgroup),
@@ -31,7 +35,11 @@ fn limited(args: &[&str]) -> Bundle {
     let bundle = Bundle::new();
     let mut config = Bundle::config();
     config["process"]["args"] = json!(args);
-    config["linux"]["resources"] = json!({ "memory": { "limit": 32 << 20 }, "pids": { "limit": 23 }, "cpu": { "quota": 10000, "period": 100_000 } });
+    config["linux"]["resources"] = json!({
+        "memory": { "limit": 32 << 20, "swap": 48 << 20 },
+        "pids": { "limit": 23 },
+        "cpu": { "quota": 10000, "period": 100_000 },
+    });
     bundle.write(&config).create(bundle.id());
     bundle
 }
@@ -99,6 +107,9 @@ fn o30_events_tell_the_statistics_at_once() {
     let used = memory["usage"].as_u64().unwrap_or(0);
     assert!((1..32 << 20).contains(&used), "the probe needs memory, and no more than it may: {memory}");
     assert_eq!(memory["failcnt"], 0);
+    // Of the most that it had at once not every kernel of version 2 tells.
+    assert!(memory["max"].as_u64().map_or(is_v2(), |max| max >= used), "{memory}");
+    assert_eq!(data["memory"]["swap"]["limit"], json!(48 << 20), "memory and swap: {}", data["memory"]);
     assert!(data["memory"]["raw"]["pgfault"].as_u64() > Some(0), "{}", data["memory"]["raw"]);
     for name in ["cpu", "cpuset", "blkio", "hugetlb", "intel_rdt"] {
         assert!(data[name].is_object(), "{name}: {}", data[name]);
@@ -123,6 +134,13 @@ fn o30_events_tell_the_time_that_a_program_takes() {
         let (told, known) = (used(&cpu["usage"], name) / millisecond, known.as_millis() as u64);
         assert!((known / 2..known * 2 + 60).contains(&(told + 30)), "{name}: {told} of {known} ms: {cpu}");
     }
+    // Version 1 tells it of each processor as well, by what it was found at in each tick.
+    let sum = |name: &str| {
+        cpu["usage"][name].as_array().into_iter().flatten().filter_map(Value::as_u64).sum::<u64>()
+    };
+    let (user, kernel) = (sum("percpu_user"), sum("percpu_kernel"));
+    assert!(known[0] < known[1] * 2 || user >= kernel, "{cpu}");
+    assert!(known[1] < known[0] * 2 || kernel >= user, "{cpu}");
     // With a tenth of a processor it has been held up in every tenth of a second.
     let held_up = &cpu["throttling"];
     let periods = used(held_up, "periods");
@@ -184,6 +202,29 @@ fn o30_events_have_the_words_of_runc() {
     assert_eq!(ours, names(&event(&text(&said.stdout))["data"]));
 }
 
+/// What has happened since its start: a file that it has read or written, a limit that was met, whoever counts it.
+fn o30_events_tell_what_has_happened() {
+    let bundle = Bundle::new();
+    let mut config = Bundle::config();
+    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
+    config["linux"]["resources"] = json!({
+        "memory": { "limit": 32 << 20 },
+        "hugepageLimits": [{ "pageSize": "2MB", "limit": 4_194_304 }],
+    });
+    bundle.write(&config).create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    bundle.ready();
+    bundle.call(&["exec", bundle.id(), "/probe", "alloc", "100"]);
+    bundle.must(&["exec", bundle.id(), "/probe", "write", "/new", "x"]);
+    let data = stats(&bundle)["data"].clone();
+    let memory = &data["memory"];
+    let cache = &memory["raw"][if is_v2() { "file" } else { "cache" }];
+    assert!(cache.as_u64() > Some(0) && memory["cache"] == *cache, "{memory}");
+    assert!(is_v2() || memory["usage"]["failcnt"].as_u64() > Some(0), "{memory}");
+    assert!(is_v2() || data["blkio"]["psi"].is_null(), "where version 1 counts it: {}", data["blkio"]);
+    assert!(data["hugetlb"]["2MB"].is_object(), "{}", data["hugetlb"]);
+}
+
 fn o30_events_come_again_at_each_interval() {
     let bundle = waiting();
     let telling = Telling::of(&bundle, "20ms");
@@ -198,14 +239,32 @@ fn o30_events_come_again_at_each_interval() {
     assert!(slow.1.try_recv().is_err(), "an hour and a half is not over");
 }
 
+/// Whether the process has an eventfd that was written to, and that it has not read (proc_pid_fdinfo(5)).
+fn has_heard(pid: Pid) -> bool {
+    let all = std::fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("it is our child").flatten();
+    let mut told = all.filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
+    let count = |line: &str| line.strip_prefix("eventfd-count:").is_some_and(|count| count.trim() != "0");
+    told.any(|text| text.lines().any(count))
+}
+
 fn o30_events_end_with_the_container() {
-    let bundle = waiting();
-    let mut telling = Telling::of(&bundle, "20ms");
-    telling.next();
-    bundle.must(&["kill", bundle.id(), "KILL"]);
-    within(SOON, "events has ended", || telling.0.try_wait().expect("our child").is_some());
-    assert!(telling.0.wait().expect("our child").success());
-    assert!(telling.1.iter().all(|event| event["type"] == "stats"), "nothing but the end was to be told");
+    // Of a group that is gone the kernel speaks as of one that wants memory, and who was not looking hears of all at once.
+    for end in [&["kill", "KILL"][..], &["delete", "--force"]] {
+        let bundle = waiting();
+        let mut telling = Telling::of(&bundle, "20ms");
+        telling.next();
+        let pid = Pid::from_raw(telling.0.id() as i32);
+        kill(pid, Signal::SIGSTOP).expect("it is our child");
+        let id = bundle.id();
+        bundle.must(&if end[0] == "kill" { [end[0], id, end[1]] } else { [end[0], end[1], id] });
+        if end[0] == "delete" && !is_v2() {
+            within(SOON, "the kernel has spoken", || has_heard(pid));
+        }
+        kill(pid, Signal::SIGCONT).expect("it is our child");
+        within(SOON, "events has ended", || telling.0.try_wait().expect("our child").is_some());
+        assert!(telling.0.wait().expect("our child").success());
+        assert!(telling.1.iter().all(|event| event["type"] == "stats"), "nothing but the end was to be told");
+    }
 }
 
 /// The kernel kills a process of a group that wants more than it may have, and tells whoever asked.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs};
 use serde_json::{Value, json};
 
 use super::common::{Bundle, text};
@@ -23,7 +24,9 @@ pub(super) fn roots() -> Vec<PathBuf> {
         return vec![ROOT.into()];
     }
     let entries = std::fs::read_dir(ROOT).expect("control groups").flatten().map(|entry| entry.path());
-    entries.filter(|path| path.join("cgroup.procs").exists()).collect()
+    // A folder of this name that somebody has left there is none.
+    let kinds = [CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC];
+    entries.filter(|path| statfs(path).is_ok_and(|fs| kinds.contains(&fs.filesystem_type()))).collect()
 }
 
 /// The folders of the group `path`, in all hierarchies that have it.

@@ -428,6 +428,8 @@ fn o01_one_that_was_paused_before_its_start_is_to_be_resumed_first() {
     bundle.must(&["pause", bundle.id()]);
     let error = fails(&bundle, &["start", bundle.id()]);
     assert!(error.contains("is paused") && !error.contains("resume"), "{error}");
+    let error = fails(&bundle, &["pause", bundle.id()]);
+    assert!(error.contains("only a running container"), "{error}");
 }
 
 /// "This MUST be unique across all containers on this host": where nothing else is said, the control group is named by it, and

@@ -7,6 +7,7 @@
 mod common;
 
 mod capabilities;
+mod cgroup_devices;
 mod cgroup_limits;
 mod cgroup_paths;
 mod checkpoint;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         network::TESTS,
         cgroup_paths::TESTS,
         cgroup_limits::TESTS,
+        cgroup_devices::TESTS,
         update::TESTS,
         kernel::TESTS,
         seccomp::TESTS,

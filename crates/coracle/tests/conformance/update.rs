@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::{Bundle, text};
+use super::common::{Bundle, says, text};
 use super::groups::{assert_files, group, is_v2, limited, said};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o30_update_lifts_a_limit(root, cgroup),
     o30_update_sets_what_only_a_file_can_say(root, cgroup),
     o30_update_that_the_kernel_refuses_changes_nothing(root, cgroup),
+    o30_update_that_is_refused_takes_back_one_line_of_many(root, cgroup),
     o30_update_checks_the_use_of_memory_before(root, cgroup),
     o30_update_of_a_running_and_of_a_paused_container(root, cgroup),
     o30_update_of_a_stopped_container_is_an_error(root, cgroup),
@@ -86,6 +87,8 @@ fn o30_update_sets_each_limit_by_an_option() {
         ],
     );
     update(&bundle, &["--cpu-burst", "10000", "--cpu-idle", "1"]);
+    // Once it is idle, the kernel takes no other share: what is asked for beside that has no say.
+    update(&bundle, &["--cpu-idle", "1", "--cpu-share", "256"]);
     assert_said(
         &bundle,
         &[("cpu.cfs_burst_us", "10000"), ("cpu.idle", "1")],
@@ -120,6 +123,7 @@ fn o30_update_leaves_alone_what_is_zero_or_not_asked_for() {
         "pids": { "limit": 42 },
         "memory": { "limit": 67_108_864 },
         "cpu": { "quota": 40_000, "period": 50_000, "shares": 512, "cpus": "0" },
+        "devices": [{ "allow": true, "access": "rwm" }],
     });
     let bundle = limited(&limits);
     update(
@@ -137,6 +141,9 @@ fn o30_update_leaves_alone_what_is_zero_or_not_asked_for() {
         }),
     );
     update(&bundle, &[]);
+    if !is_v2() {
+        assert_eq!(said(&group(&bundle), "devices.list"), "a *:* rwm", "the rules about devices");
+    }
     let all = [("pids.max", "42"), ("cpuset.cpus", "0")];
     assert_said(&bundle, &all, &all);
     assert_said(
@@ -248,6 +255,25 @@ fn o30_update_that_the_kernel_refuses_changes_nothing() {
     assert_eq!(kept(), before);
 }
 
+/// Also in a file that has a line for each disk.
+fn o30_update_that_is_refused_takes_back_one_line_of_many() {
+    let rate = |minor: u64, rate: u64| json!({ "major": 7, "minor": minor, "rate": rate });
+    let bundle = limited(&json!({ "blockIO": { "throttleReadBpsDevice": [rate(0, 1_048_576)] } }));
+    let file = bundle.path().join("resources.json");
+    let asked = json!({
+        "blockIO": { "throttleReadBpsDevice": [rate(0, 2_097_152), rate(1, 2_097_152)] },
+        "unified": { "cgroup.max.depth": "no number" },
+    });
+    std::fs::write(&file, asked.to_string()).expect("a file");
+    let error = bundle.must_fail(&["update", "--resources", &file.display().to_string(), bundle.id()], 1);
+    says(&error, "cgroup.max.depth");
+    let (file, line) = match is_v2() {
+        true => ("io.max", "7:0 rbps=1048576 wbps=max riops=max wiops=max"),
+        false => ("blkio.throttle.read_bps_device", "7:0 1048576"),
+    };
+    assert_eq!(said(&group(&bundle), file), line);
+}
+
 /// "checkBeforeUpdate: [...] runtime MAY check if a new memory limit is lower than the current usage, and MUST reject the new
 /// limit."
 fn o30_update_checks_the_use_of_memory_before() {
@@ -290,6 +316,12 @@ fn o30_update_is_kept_with_the_config() {
         &json!({ "pids": { "limit": 42 }, "memory": { "limit": 67_108_864, "reservation": 1_048_576 } }),
     );
     update(&bundle, &["--memory", "32M", "--pids-limit", "0"]);
+    let rate = |minor: u64, rate: u64| json!({ "major": 7, "minor": minor, "rate": rate });
+    let read = |rates: &[Value]| json!({ "blockIO": { "throttleReadBpsDevice": rates } });
+    by_file(&bundle, &read(&[rate(0, 1_048_576), rate(1, 1_048_576)]));
+    by_file(&bundle, &read(&[rate(1, 2_097_152)]));
+    // Of this nothing is done.
+    by_file(&bundle, &json!({ "pids": { "limit": 0 }, "devices": [{ "allow": true, "access": "rwm" }] }));
     let page = |size: &str, limit: u64| json!({ "pageSize": size, "limit": limit });
     if is_v2() {
         by_file(&bundle, &json!({ "hugepageLimits": [page("2MB", 0), page("1GB", 0)] }));
@@ -300,6 +332,8 @@ fn o30_update_is_kept_with_the_config() {
     let resources = &kept["linux"]["resources"];
     assert_eq!(resources["memory"], json!({ "limit": 33_554_432, "reservation": 1_048_576 }));
     assert_eq!(resources["pids"], json!({ "limit": 42 }));
+    assert_eq!(resources["blockIO"], read(&[rate(0, 1_048_576), rate(1, 2_097_152)])["blockIO"]);
+    assert_eq!(resources["devices"], Value::Null);
     if is_v2() {
         assert_eq!(resources["hugepageLimits"], json!([page("2MB", 2_097_152), page("1GB", 0)]));
         assert_eq!(resources["cpu"], json!({ "idle": 0 }));
@@ -322,6 +356,11 @@ fn o30_update_refuses_what_is_none() {
         std::fs::write(&file, content).expect("a file");
         bundle.must_fail(&[&["update"], options, &[bundle.id()]].concat(), 1);
     }
+    // What it asks for is looked at as a config's is.
+    let asked = json!({ "memory": { "limit": 67_108_864, "swap": 33_554_432 } });
+    std::fs::write(&file, asked.to_string()).expect("a file");
+    let error = bundle.must_fail(&["update", "--resources", &name, bundle.id()], 1);
+    says(&error, "counts memory and swap together");
     bundle.must_fail(&["update", "--resources", "/nowhere", bundle.id()], 1);
     bundle.must_fail(&["update"], 1);
     assert_eq!(said(&group(&bundle), "pids.max"), "42");

@@ -17,6 +17,7 @@ pub(crate) fn o31_without_a_control_group_nothing_can_be_paused() {
     must_fail(user.coracle(&["pause", user.id()]), &["no control group with a freezer", "delegated"]);
     assert_eq!(user.told()["status"], "running");
     must_fail(user.coracle(&["resume", user.id()]), &["only a paused container"]);
+    must_fail(user.coracle(&["update", "--pids-limit", "5", user.id()]), &["without a control group"]);
 }
 
 /// Each row: options, a change to a config that runs, and the words of an error, or none where it runs.
