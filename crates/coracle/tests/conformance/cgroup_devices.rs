@@ -37,7 +37,9 @@ fn o24_a_device_is_opened_if_the_rules_allow_it() {
         (json!([all(false), some(true, "c", "w")]), false),
         (json!([all(false), some(true, "b", "rwm")]), false),
         (json!([all(true), some(false, "c", "r")]), false),
-        (json!([all(true), some(false, "b", "rw")]), true),
+        (json!([all(true), some(false, "b", "rwm")]), true),
+        (json!([all(true), some(false, "c", "rwm")]), false),
+        (json!([all(true), some(false, "c", "rwm"), of_major]), true),
         (json!([all(false), some(true, "c", "rwm"), some(false, "c", "r")]), false),
         (json!([some(true, "c", "r"), all(false)]), false),
     ] {

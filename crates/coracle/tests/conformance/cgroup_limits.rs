@@ -444,7 +444,7 @@ fn o24_a_name_that_leads_to_another_file_is_refused() {
             "pageSize",
         ),
         (|c| c["linux"]["resources"] = json!({ "unified": { "../memory.max": "1" } }), "unified"),
-        (|c| c["linux"]["resources"] = json!({ "unified": { "cgroup.procs": "1" } }), "unified"),
+        (|c| c["linux"]["resources"] = json!({ "unified": { "cgroup.procs": "nobody" } }), "unified"),
         (
             |c| c["linux"]["resources"] = json!({ "unified": { "cgroup.subtree_control": "-pids" } }),
             "unified",

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::write;
@@ -11,9 +12,12 @@ use super::{Access, Rule};
 use crate::error::{Error, Result};
 use crate::sys;
 
+const NO_EXCEPTION: &str = "version 1 of control groups cannot make an exception from a rule with a wildcard; name the devices \
+     one by one in /linux/resources/devices";
+
 /// Writes the rules to `devices.deny` and `devices.allow`, each opened once. The kernel's list of exceptions goes by
 /// equal numbers: to deny `c 1:3` of an allowed `c 1:*` changes nothing. So such a rule is refused, for it would not
-/// bite.
+/// bite; and one that takes back exceptions with other numbers is written once for each of them.
 ///
 /// # Errors
 /// `EPERM` for what the group above denies; `EOPNOTSUPP` for what the list cannot say.
@@ -24,19 +28,14 @@ pub(super) fn limit(folder: &Folder, rules: &[Rule]) -> Result<()> {
     let mut list = List { allows: true, exceptions: Vec::new() };
     for rule in rules.iter().flat_map(by_kind) {
         let (file, name) = if rule.allow { (&allow, "devices.allow") } else { (&deny, "devices.deny") };
-        let text = text(&rule);
-        if !list.take(&rule) {
-            return Err(Error::refused(format!("write {text:?} to {}", path(name).display()))(
-                nix::errno::Errno::EOPNOTSUPP,
-            )
-            .with_cure(
-                nix::errno::Errno::EOPNOTSUPP,
-                "version 1 of control groups cannot make an exception from a rule with a wildcard; \
-                 name the devices one by one in /linux/resources/devices",
-            ));
+        let refused =
+            |rule: &Rule| Error::refused(format!("write {:?} to {}", text(rule), path(name).display()));
+        let Some(lines) = list.take(&rule) else {
+            return Err(refused(&rule)(Errno::EOPNOTSUPP).with_cure(Errno::EOPNOTSUPP, NO_EXCEPTION));
+        };
+        for line in lines {
+            write(file, text(&line).as_bytes()).map_err(refused(&line))?;
         }
-        write(file, text.as_bytes())
-            .map_err(Error::refused(format!("write {text:?} to {}", path(name).display())))?;
     }
     sys::leave_open([deny, allow]);
     Ok(())
@@ -77,31 +76,39 @@ struct List {
 }
 
 impl List {
-    /// Takes a rule as the kernel would; `false` where that would not be what the rule says.
-    fn take(&mut self, rule: &Rule) -> bool {
+    /// Takes a rule: the lines by which the kernel does the same; `None` where there are none.
+    fn take(&mut self, rule: &Rule) -> Option<Vec<Rule>> {
         if is_everything(rule) {
             *self = List { allows: rule.allow, exceptions: Vec::new() };
-            return true;
+            return Some(vec![*rule]);
         }
-        let same =
-            |other: &Rule| (other.kind, other.major, other.minor) == (rule.kind, rule.major, rule.minor);
         if rule.allow != self.allows {
-            match self.exceptions.iter_mut().find(|other| same(other)) {
+            let same = |other: &&mut Rule| {
+                (other.kind, other.major, other.minor) == (rule.kind, rule.major, rule.minor)
+            };
+            match self.exceptions.iter_mut().find(same) {
                 Some(known) => known.access.0 |= rule.access.0,
                 None => self.exceptions.push(*rule),
             }
-            return true;
+            return Some(vec![*rule]);
         }
         // Back to the default: the kernel takes the access from the exception with the same numbers, and from no other.
-        let others = self.exceptions.iter().filter(|other| !same(other) && overlap(other, rule));
-        if others.count() != 0 {
-            return false;
-        }
-        for known in self.exceptions.iter_mut().filter(|other| same(other)) {
+        let mut lines = Vec::new();
+        for known in self.exceptions.iter_mut().filter(|known| overlap(known, rule)) {
+            if !covers(rule, known) {
+                return None;
+            }
+            lines.push(Rule { allow: rule.allow, access: Access(known.access.0 & rule.access.0), ..*known });
             known.access.0 &= !rule.access.0;
         }
-        true
+        Some(lines)
     }
+}
+
+/// Whether `rule` is about all devices that `other` is about.
+fn covers(rule: &Rule, other: &Rule) -> bool {
+    let all = |rule: Option<u32>, other| rule.is_none() || rule == other;
+    rule.kind == other.kind && all(rule.major, other.major) && all(rule.minor, other.minor)
 }
 
 fn overlap(one: &Rule, other: &Rule) -> bool {
