@@ -149,6 +149,7 @@ fn resolve(book: &Book<'_>, own: Option<&Lesson>, name: &str, argument: &str, al
         "tests" => show::tests(book, lesson()?),
         "command" => show::command(book, lesson()?, alone),
         "diagram" => show::diagram(&book.src(), argument),
+        "file" => show::whole_file(&book.course.root, argument),
         "documents" => document::page::show(book),
         "machine" => document::machine::show(book),
         "glossary" => glossary::show(book),
@@ -158,7 +159,7 @@ fn resolve(book: &Book<'_>, own: Option<&Lesson>, name: &str, argument: &str, al
         "workshop" => workshop::plan(book, argument),
         "version" => Ok(show::version(book.version.as_deref())),
         _ => bail!(
-            "no such directive. There is: item, signature, contracts, solution, card, tests, command, diagram, \
+            "no such directive. There is: item, signature, contracts, solution, card, tests, command, diagram, file, \
              conformance, documents, glossary, machine, matrix, troubles, workshop, version (plain mdBook includes are off: a missing anchor would leave a hole)"
         ),
     }

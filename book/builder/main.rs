@@ -24,6 +24,7 @@
 //! | `{{#item rootfs::open_directory}}` | any other function of the runtime with its body; a lesson's own item is refused |
 //! | `{{#command 03}}` | the test command; the one directive that may also stand in a sentence |
 //! | `{{#diagram img/x.svg A caption}}` | the SVG inside the page, so that it takes the theme's colours |
+//! | `{{#file crates/x/y.toml}}` | a whole file of the repository, which is no Rust, in a fence |
 //! | `{{#glossary}}` | the terms of `book/glossary.toml`, each with its chapters |
 //! | `{{#documents}}` | the rows of `book/documents.toml` with their files and tests, and where their transcripts differ |
 //! | `{{#machine}}` | the state machine of `ns-runtime`, drawn and tabled from its source |

@@ -69,10 +69,30 @@ fn file(name: &Path) -> String {
 }
 
 fn captioned(caption: &str, code: &str) -> String {
+    fenced(caption, "rust,noplayground", code)
+}
+
+fn fenced(caption: &str, language: &str, text: &str) -> String {
     // Docs may hold fences of their own.
-    let longest = code.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(3.max(longest + 1));
-    format!("<figcaption>{caption}</figcaption>\n\n{fence}rust,noplayground\n{code}\n{fence}\n\n")
+    format!("<figcaption>{caption}</figcaption>\n\n{fence}{language}\n{text}\n{fence}\n\n")
+}
+
+/// A whole file of the repository, under its name. Rust comes by its items, so that a lesson's own are not given away.
+pub(crate) fn whole_file(root: &Path, name: &str) -> Result<String> {
+    let path = Path::new(name);
+    let language = match path.extension().and_then(|extension| extension.to_str()) {
+        Some(language @ ("toml" | "json" | "yaml")) => language,
+        Some("conf") => "toml",
+        other => bail!(
+            "{name}: a file to show is toml, conf, json or yaml, and not {}",
+            other.unwrap_or("nameless")
+        ),
+    };
+    let text =
+        fs::read_to_string(root.join(path)).with_context(|| format!("no file {name} in the repository"))?;
+    Ok(format!("<figure class=\"source\">\n{}</figure>\n", fenced(&file(path), language, text.trim_end())))
 }
 
 /// The lesson in a box: how long, how hard, what it needs, what to write, how to test.

@@ -43,7 +43,11 @@ ends() { local code=$1; shift; expect "$code" '' "$@"; }
 expect() {
     local code=$1 pattern=$2 what=$3 rc=0 said
     shift 3
-    said=$(limited "$@" 2>&1) || rc=$?
+    # Not behind `||`: bash would ignore `set -e` in a function that is called there.
+    set +e
+    said=$(set -e && limited "$@" 2>&1)
+    rc=$?
+    set -e
     if [[ $rc == "$code" ]] && { [[ -z $pattern ]] || grep -qE -- "$pattern" <<<"$said"; }; then
         passed=$((passed + 1))
         echo "ok      $what"
@@ -51,8 +55,8 @@ expect() {
     fi
     failed+=("$what")
     echo "FAILED  $what"
-    echo "        $*" | head -c 2000
-    echo
+    local call="$*"
+    echo "        ${call:0:2000}"
     echo "        ended with $rc instead of $code${pattern:+, or did not say $pattern}:"
     tail -n 12 <<<"$said" | sed 's/^/        | /'
 }

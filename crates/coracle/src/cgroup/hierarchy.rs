@@ -93,7 +93,9 @@ pub(super) fn own_group<'a>(own: &'a str, controllers: &[String]) -> &'a Path {
 }
 
 fn from_mountinfo(text: &str) -> Vec<Hierarchy> {
-    let lines: Vec<MountLine<'_>> = text.lines().filter_map(mount_line).collect();
+    let mut lines: Vec<MountLine<'_>> = text.lines().filter_map(mount_line).collect();
+    // Of several mounts the one at the place that everybody knows.
+    lines.sort_by_key(|line| !Path::new(line.point).starts_with(UNIFIED));
     let mut found: Vec<Hierarchy> = Vec::new();
     for line in lines.iter().filter(|line| matches!(line.kind, "cgroup" | "cgroup2")) {
         let named = |option: &&str| option.starts_with("name=") || CONTROLLERS.contains(option);
@@ -104,7 +106,7 @@ fn from_mountinfo(text: &str) -> Vec<Hierarchy> {
         // A hierarchy may be mounted twice, and is one all the same; one without a name is none we know.
         let known = found.iter().any(|other| other.controllers == controllers);
         let nameless = line.kind == "cgroup" && controllers.is_empty();
-        if !known && !nameless && visible(line, &lines) {
+        if !known && !nameless && visible(line, None, &lines) {
             let (mount, root) = (unescaped(line.point).into(), unescaped(line.root).into());
             found.push(Hierarchy { controllers, mount, root });
         }
@@ -112,15 +114,16 @@ fn from_mountinfo(text: &str) -> Vec<Hierarchy> {
     found
 }
 
-/// Whether a path leads to this mount: the list also has those that lie below another one.
-fn visible(line: &MountLine<'_>, lines: &[MountLine<'_>]) -> bool {
+/// Whether a path leads to this mount: the list also has those that lie below another one. `child`: the mount on it that is asked
+/// for, which covers it where both have the same place, and is no less visible for it.
+fn visible(line: &MountLine<'_>, child: Option<&MountLine<'_>>, lines: &[MountLine<'_>]) -> bool {
     let covered = lines.iter().any(|other| {
         let on_top = other.parent == line.id && other.point == line.point;
         let above = other.parent == line.parent
             && other.point != line.point
             && Path::new(line.point).starts_with(other.point);
-        other.id != line.id && (on_top || above)
+        other.id != line.id && child.is_none_or(|child| other.id != child.id) && (on_top || above)
     });
     let parent = lines.iter().find(|other| other.id == line.parent && other.id != line.id);
-    !covered && parent.is_none_or(|parent| visible(parent, lines))
+    !covered && parent.is_none_or(|parent| visible(parent, Some(line), lines))
 }

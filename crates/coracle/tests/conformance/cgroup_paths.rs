@@ -4,15 +4,18 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use nix::mount::{MsFlags, mount};
 use serde_json::{Value, json};
 use testkit::Test;
 
 use super::common::{Bundle, Finish, Leaks, text};
 use super::groups::{Group, config, folders, group, is_v2, limited, roots, said, thawed_after};
+use super::harbour::alone;
 use super::running::each_is_refused;
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o23_an_absolute_path_is_below_the_root_of_every_hierarchy(root, cgroup),
+    o23_hierarchies_that_are_mounted_upon_themselves_are_found(root, cgroup),
     o23_a_relative_path_ends_in_what_was_asked_for(root, cgroup),
     o23_the_controllers_are_enabled_along_the_path(root, cgroup),
     o23_the_group_ends_with_its_container(root, cgroup),
@@ -47,6 +50,17 @@ fn o23_an_absolute_path_is_below_the_root_of_every_hierarchy() {
     let own = groups_of(&bundle);
     assert!(!own.is_empty() && own.iter().all(|path| *path == group(&bundle)), "{own:?}");
     assert_eq!(folders(&group(&bundle)).len(), roots().len(), "it has a folder in each");
+}
+
+/// As engines have them that live in a container, or in namespaces of their own.
+fn o23_hierarchies_that_are_mounted_upon_themselves_are_found() {
+    alone(|| {
+        for root in roots() {
+            mount(Some(&root), &root, None::<&str>, MsFlags::MS_BIND, None::<&str>).expect("a bind mount");
+        }
+        let bundle = limited(&json!({ "pids": { "limit": 33 } }));
+        assert_eq!(said(&group(&bundle), "pids.max"), "33");
+    });
 }
 
 /// "In the case of a relative path, the runtime MAY interpret the path relative to a runtime-determined location"; each time
