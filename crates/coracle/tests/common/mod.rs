@@ -318,10 +318,11 @@ fn lasting_mounts() -> String {
     mounts().split_inclusive('\n').filter(|line| !line.contains(" /tmp/crun.")).collect()
 }
 
-/// An id that no other container of these tests has.
+/// An id that no other container of these tests has, and that is not the beginning of another one: what is left of a
+/// container is looked for by it.
 pub(crate) fn fresh_id() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    format!("test-{}-{:06}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// What a run that fails may not change or leave, but for its bundle's state directory.
