@@ -7,7 +7,7 @@ use crate::hook::Moment;
 use crate::memory_policy;
 use crate::namespace::{KINDS, Kind};
 use crate::seccomp::{FLAGS, OPERATORS, action, arch};
-use crate::{mount, spec};
+use crate::{mount, spec, user};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -18,7 +18,7 @@ struct Features {
     mount_options: Vec<String>,
     linux: Linux,
     annotations: Annotations,
-    potentially_unsafe_config_annotations: [&'static str; 0],
+    potentially_unsafe_config_annotations: [&'static str; 1],
 }
 
 #[derive(Serialize)]
@@ -117,7 +117,7 @@ pub fn json() -> String {
             net_devices: Enabled { enabled: true },
         },
         annotations: Annotations { version: env!("CARGO_PKG_VERSION") },
-        potentially_unsafe_config_annotations: [],
+        potentially_unsafe_config_annotations: [user::KEEP_GROUPS],
     })
 }
 

@@ -139,7 +139,8 @@ impl Netlink {
         let header = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &flags.to_ne_bytes(), &[0; 8]].concat();
         send(self.0.as_raw_fd(), &[&header, body].concat(), MsgFlags::empty())?;
         let mut told = Vec::new();
-        let mut buffer = vec![0; 64 * 1024];
+        // More the kernel never says at once (netlink_dump of net/netlink/af_netlink.c).
+        let mut buffer = vec![0; 32 * 1024];
         loop {
             let length = recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::MSG_TRUNC)?;
             let mut rest = buffer.get(..length).ok_or(Errno::EMSGSIZE)?;

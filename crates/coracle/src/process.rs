@@ -252,8 +252,11 @@ pub fn assume(process: &Process, explain: &Explain) -> Result<Program> {
     };
     let find = || program::find(name, process.search_path());
     // A path is there already: nothing is searched.
-    let is_path = name.to_bytes().contains(&b'/');
-    let file = if is_path { find()? } else { explain.step(&explain::FIND, find)? };
+    let file = if name.to_bytes().contains(&b'/') {
+        find().and_then(|file| program::require(&file).map(|()| file))?
+    } else {
+        explain.step(&explain::FIND, find)?
+    };
     if process.no_new_privileges {
         explain.step(&explain::NO_NEW_PRIVILEGES, || {
             set_no_new_privs().map_err(Error::refused("prctl PR_SET_NO_NEW_PRIVS"))

@@ -6,8 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::{AccessFlags, access, chdir, getcwd};
+use nix::unistd::{AccessFlags, access, chdir, faccessat, getcwd};
 
 use crate::error::{Error, Result};
 use crate::explain::{EXECVE, Explain, SIGNALS};
@@ -53,6 +54,17 @@ pub fn find(name: &CStr, search: &OsStr) -> Result<CString> {
         }
     }
     Err(Error::ProgramNotFound { name: name.to_string_lossy().into_owned() })
+}
+
+/// Asks whether the program at the path `file` is there, and whether we may execute it: so that create says what else start
+/// would, for runc and crun do, and engines count on it (podman ends with 127 or 126 for what create says, by its words).
+/// What the kernel finds out later, such as a loader that is missing, only execve(2) tells.
+///
+/// # Errors
+/// As [`refused`]: `ENOENT`, `EACCES`.
+pub fn require(file: &CStr) -> Result<()> {
+    // By the capabilities that we have, and not those that our user would: execve(2) asks for these as well.
+    faccessat(AT_FDCWD, file, AccessFlags::X_OK, AtFlags::AT_EACCESS).map_err(|errno| refused(file, errno))
 }
 
 /// Goes to the working directory `cwd`, which must be inside our root: a path such as /proc/self/fd/N can lead out of

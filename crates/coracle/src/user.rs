@@ -1,5 +1,6 @@
 //! Who a process is: its user, groups and umask.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::Read;
@@ -22,10 +23,21 @@ pub struct Identity {
     pub gid: u32,
     /// Supplementary group ids, inside.
     pub groups: Vec<u32>,
+    /// Whether it has the runtime's supplementary groups in place of these ([`keeps_groups`]).
+    pub keeps_groups: bool,
     /// The umask; `None`: 0o022, as runc and crun have it. The specification would have the caller's not be changed, but
     /// as a mere "should" in small letters; and engines count on this, some of which call with a umask of 0, by which all that
     /// a container makes could be written by anybody.
     pub umask: Option<u32>,
+}
+
+/// The annotation that lets a container's processes keep the supplementary groups of who calls the runtime: an ordinary user
+/// gets at files by them that their user namespace cannot name. crun's; podman's `--group-add keep-groups` sets it.
+pub const KEEP_GROUPS: &str = "run.oci.keep_original_groups";
+
+/// Whether [`KEEP_GROUPS`] is among the annotations, whatever it says (as crun has it).
+pub fn keeps_groups(annotations: &BTreeMap<String, String>) -> bool {
+    annotations.contains_key(KEEP_GROUPS)
 }
 
 /// Leaves all supplementary groups. Where the user namespace has setgroups switched off nobody can, which is what the
@@ -49,7 +61,9 @@ pub fn drop_groups() -> Result<()> {
 /// switched off.
 pub fn become_user(identity: &Identity) -> Result<()> {
     umask(Mode::from_bits_truncate(identity.umask.unwrap_or(0o022)));
-    set_groups(&identity.groups)?;
+    if !identity.keeps_groups {
+        set_groups(&identity.groups)?;
+    }
     let gid = Gid::from_raw(identity.gid);
     setresgid(gid, gid, gid).map_err(|errno| {
         Error::refused(format!("setresgid {gid}"))(errno)

@@ -39,7 +39,7 @@ use crate::keyring::Keyring;
 use crate::mount::Mount;
 use crate::namespace::{Kind, Namespaces};
 use crate::plan::{self, Plan};
-use crate::sys;
+use crate::{sys, user};
 
 pub use hook::hooks_of;
 pub use process::{blamed_on, from_file, of_container, process};
@@ -108,6 +108,7 @@ fn plan_of(config: &Config, id: &str, group: &str, driver: Driver, explain: &Exp
     refuse::in_config(config)?;
     let mut process = process::first(config, explain)?;
     process.seccomp = seccomp::filter(config.linux.seccomp.as_ref(), explain)?;
+    process.user.keeps_groups = user::keeps_groups(&config.annotations);
     let namespaces = namespace::namespaces(&config.linux.namespaces)?;
     let offsets = namespace::offsets(&config.linux.time_offsets, &namespaces)?;
     let namespaces = namespaces.with_offsets(offsets);

@@ -171,7 +171,14 @@ pub fn identity(user: &User, at: &str) -> Result<Identity> {
     }
     match user.umask {
         Some(umask @ 0o1000..) => fail("umask", format!("{umask} (0o{umask:o}) must be at most 511 (0o777)")),
-        umask => Ok(Identity { uid: user.uid, gid: user.gid, groups: user.additional_gids.clone(), umask }),
+        umask => Ok(Identity {
+            uid: user.uid,
+            gid: user.gid,
+            groups: user.additional_gids.clone(),
+            // An annotation's word: it is in no process object.
+            keeps_groups: false,
+            umask,
+        }),
     }
 }
 

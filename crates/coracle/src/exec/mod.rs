@@ -38,7 +38,7 @@ use crate::process::{self, Process};
 use crate::signal::{self, Held};
 use crate::state::{Dir, State};
 use crate::witness::Witness;
-use crate::{console, exit, pid_file, scheduler};
+use crate::{console, exit, pid_file, scheduler, user};
 
 pub use wish::Wish;
 
@@ -74,6 +74,7 @@ pub fn exec(root: &Path, id: &str, wish: &Wish, manner: &Manner, explain: &Expla
     let dir = Dir::find(root, id)?;
     let state = running(&dir, id, manner)?;
     let mut process = wish.process(&dir, explain)?;
+    process.user.keeps_groups = user::keeps_groups(&state.annotations);
     check_terminal(&process, manner)?;
     // The program waits for nobody: what its terminal is given later, it may ask for before.
     if manner.console_socket.is_none() {

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::{Bundle, Finish, is_coracle, says, text};
+use super::common::{Bundle, Finish, Leaks, is_coracle, says, text};
 use super::running::{each_is_refused, exec, exec_file, reported, waiting};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
@@ -20,12 +20,14 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o12_a_missing_cwd_of_exec_is_an_error(userns),
     o12_args_arrive_as_they_are(userns),
     o12_without_args_nothing_runs(userns),
+    o12_a_program_that_nobody_can_run_is_refused_by_create(userns),
     o12_the_environment_is_the_one_of_the_config(userns),
     o12_of_a_variable_that_is_there_twice_the_last_counts(userns),
     o12_home_is_the_one_of_the_containers_passwd(userns),
     o12_home_without_an_entry_is_the_root(userns),
     o12_a_pipe_in_the_place_of_passwd_holds_nobody_up(userns),
     o12_the_user_and_groups_are_those_of_the_config(root),
+    o12_an_annotation_keeps_the_callers_groups(root),
     o12_the_umask_is_the_one_of_the_config(userns),
     o12_a_umask_that_is_not_set_is_nobodys_but_the_runtimes(userns),
     o14_an_ambient_list_as_every_config_has_it_is_no_word_at_a_terminal(userns),
@@ -144,6 +146,27 @@ fn o12_without_args_nothing_runs() {
     each_is_refused(&[(|c| c["process"]["args"] = json!([]), "args")]);
 }
 
+/// Engines read what create says, and not what start does: podman ends with 127 and 126 by it.
+fn o12_a_program_that_nobody_can_run_is_refused_by_create() {
+    let bundle = Bundle::new();
+    std::fs::write(bundle.path().join("rootfs/tmp/text"), "no program").expect("a file");
+    let rows = [
+        ("/nowhere", "no such file or directory"),
+        ("./nowhere", "no such file or directory"),
+        ("/probe/nowhere", "not a directory"),
+        ("/tmp/text", "permission denied"),
+    ];
+    for (program, words) in rows {
+        let mut config = Bundle::config();
+        config["process"]["args"] = json!([program]);
+        let path = bundle.write(&config).path().display().to_string();
+        let args = ["create", "--bundle", &path, bundle.id()];
+        let leaks = Leaks::watch(&mut bundle.coracle(&args), bundle.id());
+        says(&bundle.must_fail(&args, 1), words);
+        leaks.assert_none(&bundle, program);
+    }
+}
+
 /// "env: with the same semantics as POSIX's environ."
 fn o12_the_environment_is_the_one_of_the_config() {
     let env = json!(["PATH=/", "HOME=/tmp", "EMPTY=", "LINE=a\nb", "WITH=a=b"]);
@@ -210,6 +233,35 @@ fn o12_the_user_and_groups_are_those_of_the_config() {
     assert_eq!([report.uid, report.euid, report.suid], [1000; 3]);
     assert_eq!([report.gid, report.egid, report.sgid], [100; 3]);
     assert_eq!(report.groups, [5, 7]);
+}
+
+/// crun(1), run.oci.keep_original_groups: an ordinary user's groups lead to files that their user namespace cannot name.
+fn o12_an_annotation_keeps_the_callers_groups() {
+    let bundle = Bundle::new();
+    let mut config = Bundle::config();
+    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
+    config["process"]["user"]["additionalGids"] = json!([11]);
+    config["annotations"] = json!({ "run.oci.keep_original_groups": "1" });
+    bundle.write(&config);
+    let called = |args: &[&str]| {
+        let command = bundle.coracle(args);
+        let mut within = std::process::Command::new("setpriv");
+        within.args(["--groups", "5,7"]).arg(command.get_program()).args(command.get_args());
+        within.stdin(std::process::Stdio::null());
+        within
+    };
+    let path = bundle.path().display().to_string();
+    let mut create = called(&["create", "--bundle", &path, bundle.id()]);
+    create.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    assert!(create.finish().status.success());
+    bundle.must(&["start", bundle.id()]);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", bundle.state_of(bundle.id())["pid"]));
+    let groups = |line: &&str| line.starts_with("Groups:");
+    assert_eq!(status.expect("it runs").lines().find(groups).map(str::trim), Some("Groups:\t5 7"));
+    let exec = text(&called(&["exec", bundle.id(), "/probe"]).finish().stdout);
+    let report: probe::Report = serde_json::from_str(&exec).expect("a report");
+    assert_eq!(report.groups, [5, 7]);
+    bundle.must(&["delete", "--force", bundle.id()]);
 }
 
 /// "umask: specifies the umask of the user."

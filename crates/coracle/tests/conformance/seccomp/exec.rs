@@ -164,19 +164,20 @@ pub(super) fn o26_an_execve_that_ends_the_process_is_an_error() {
     is_an_error(&json!({ "defaultAction": "SCMP_ACT_KILL" }), &["/probe", "seccomp"]);
 }
 
-/// The program is not there, and the filter forbids whatever could tell.
+/// The program's interpreter is not there, which nobody sees before execve, and the filter forbids whatever could tell.
 pub(super) fn o26_an_execve_that_fails_under_a_filter_says_why() {
     let allowed =
         json!({ "defaultAction": "SCMP_ACT_KILL_PROCESS", "syscalls": [rule(&["execve"], "ALLOW")] });
     let bundle = under(allowed, &[]);
     let mut config = config_of(&bundle);
-    config["process"]["args"] = json!(["/not/there"]);
+    let script = bundle.path().join("rootfs/script");
+    std::fs::write(&script, "#!/not/there\n").expect("a script");
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("it is ours");
+    config["process"]["args"] = json!(["/script"]);
     bundle.write(&config);
     let output = bundle.run();
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(
-        said.to_lowercase().contains("no such file or directory") && said.contains("/not/there"),
-        "{said}"
-    );
+    assert!(said.to_lowercase().contains("no such file or directory") && said.contains("/script"), "{said}");
 }
