@@ -28,7 +28,7 @@ use crate::handover::{self, What};
 use crate::hook::{Moment, Place};
 use crate::init::Birth;
 use crate::intel_rdt::Group;
-use crate::lifecycle::Status;
+use crate::lifecycle::{self, Status};
 use crate::namespace::Kind;
 use crate::netlink::Netlink;
 use crate::network::{self, Guests};
@@ -350,7 +350,7 @@ fn until_ready(
             }
             Some((Message::Ready, _)) => return Ok(()),
             Some((Message::Failed(failure), _)) => return Err(Error::Init(failure)),
-            Some(_) | None => return Err(Error::InitDied),
+            Some(_) | None => return Err(lifecycle::death(state)),
         }
     }
 }

@@ -130,6 +130,8 @@ pub enum Error {
     Init(Failure),
     /// Init ended without a word.
     InitDied,
+    /// As [`Error::InitDied`], and the kernel has killed a process of its control group for memory.
+    InitStarved,
     /// The process of an exec ended without a word.
     SessionDied,
 }
@@ -286,6 +288,10 @@ impl fmt::Display for Error {
             }
             Error::Init(failure) => f.write_str(&failure.text),
             Error::InitDied => f.write_str("the container's first process ended while it was being set up"),
+            Error::InitStarved => f.write_str(
+                "the container's first process was killed while it was being set up: its memory is too little for that; \
+                 raise /linux/resources/memory/limit, or --memory",
+            ),
             Error::SessionDied => f.write_str("the session ended while it was being set up"),
         }
     }

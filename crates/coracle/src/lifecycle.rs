@@ -84,6 +84,11 @@ pub fn has_begun(state: &State) -> Result<bool> {
     Ok(!state.executes() || init.is_some_and(|init| !init.never_executed))
 }
 
+/// Why the init of a container ended without a word, as far as the kernel tells.
+pub fn death(state: &State) -> Error {
+    if state.cgroup.has_starved() { Error::InitStarved } else { Error::InitDied }
+}
+
 /// A descriptor of the container's init; `None` where it has ended, or was never born (its number is 0). From here on no other
 /// process can be meant: the number was looked up once more *after* the opening (pidfd_open(2)), and what had it then was
 /// born when init was ([`procfs::stat`]) and had not ended.

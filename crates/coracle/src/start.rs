@@ -105,10 +105,10 @@ fn go_on(
     match word()? {
         Some(Message::Executing) => executed(word()?)?,
         // One that dies closes its descriptors as well.
-        None => return Err(Error::InitDied),
+        None => return Err(lifecycle::death(state)),
         word => return executed(word),
     }
-    if died_on_the_way(state)? { Err(Error::InitDied) } else { Ok(()) }
+    if died_on_the_way(state)? { Err(lifecycle::death(state)) } else { Ok(()) }
 }
 
 /// Whether init has become the program, by its last word on the connection: none, for its end is close-on-exec, so the

@@ -9,13 +9,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use testkit::prelude::*;
 
-use common::{Bundle, fresh_id, text};
+use common::{Bundle, Finish, Leaks, fresh_id, text};
 
 testkit::suite! { "limits",
     runtime = env!("CARGO_BIN_EXE_coracle"),
     tests = [
         a_fork_bomb_stops_at_the_limit(root, cgroup),
         a_memory_hog_is_killed(root, cgroup),
+        too_little_memory_for_init_is_named(root, cgroup),
         a_spinner_is_throttled(root, cgroup),
         processors_are_those_of_the_set(root, cgroup),
         a_device_that_is_not_allowed_cannot_be_opened(root, cgroup),
@@ -70,6 +71,20 @@ fn a_fork_bomb_stops_at_the_limit() {
     let output = bundle.command(&[], &id).output().expect("the runtime starts");
     let report: Value = serde_json::from_slice(&output.stdout).expect("the probe's report");
     assert_eq!(report["did"]["value"], 50, "without a limit: {}", report["did"]);
+}
+
+fn too_little_memory_for_init_is_named() {
+    let (bundle, id) = limited(json!({ "memory": { "limit": 1024 } }), &["exit", "0"]);
+    let mut run = bundle.command(&[], &id);
+    let leaks = Leaks::watch(&mut run, &id);
+    let output = run.finish();
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(
+        error.contains("memory is too little") && error.contains("/linux/resources/memory/limit"),
+        "{error}"
+    );
+    leaks.assert_none(&bundle, &error);
 }
 
 fn a_memory_hog_is_killed() {
@@ -158,5 +173,5 @@ fn the_same_holds_on_version_2() {
         .expect("the machine starts");
     let said = text(&output.stdout);
     let ran = said.lines().filter(|line| line.starts_with("test ") && line.ends_with("... ok")).count();
-    assert!(output.status.success() && ran == 7, "{said}\n{}", text(&output.stderr));
+    assert!(output.status.success() && ran == 8, "{said}\n{}", text(&output.stderr));
 }

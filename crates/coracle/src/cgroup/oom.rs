@@ -35,6 +35,13 @@ impl Cgroup {
         let source = if folder.is_v2() { watch_v2(folder) } else { watch_v1(folder).map(Some) };
         Ok(folder::or_gone(source)?.flatten().map(|source| OomWatch { folder: folder.clone(), source }))
     }
+
+    /// Whether the kernel has killed a process of this group for memory. Where it cannot be asked, or the group is not the
+    /// container's alone, that is not known: `false`.
+    pub fn has_starved(&self) -> bool {
+        let known = self.with("memory").filter(|_| !self.shared).map(kills);
+        matches!(known, Some(Ok(Some(1..))))
+    }
 }
 
 /// Documentation/admin-guide/cgroup-v1/memory.rst, "OOM Control": the group is told which counter wants to know of which file.
@@ -60,7 +67,8 @@ fn watch_v2(folder: &Folder) -> Result<Option<Source>> {
 
 /// How many processes of the group the kernel has killed for memory; `None` where the group is gone.
 fn kills(folder: &Folder) -> Result<Option<u64>> {
-    let text = folder::or_gone(folder.read("memory.events"))?;
+    let file = if folder.is_v2() { "memory.events" } else { "memory.oom_control" };
+    let text = folder::or_gone(folder.read(file))?;
     let count = |text: String| text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.parse().ok());
     Ok(text.and_then(count))
 }
