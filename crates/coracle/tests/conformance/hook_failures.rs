@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use testkit::{Test, within};
 
 use super::common::{Finish, Leaks, text};
-use super::hooks::{ALL, Noted, SOON, marked, one_each};
+use super::hook_notes::{ALL, Noted, SOON, marked, one_each};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o05_a_hook_that_runs_past_its_timeout_is_ended_and_has_failed(userns),

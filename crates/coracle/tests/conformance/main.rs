@@ -20,6 +20,8 @@ mod features;
 mod groups;
 mod harbour;
 mod hook_failures;
+mod hook_notes;
+mod hook_process;
 mod hooks;
 mod idmaps;
 mod kernel;
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
     let rooms = [
         lifecycle::TESTS,
         hooks::TESTS,
+        hook_process::TESTS,
         hook_failures::TESTS,
         config::TESTS,
         mounts::TESTS,
