@@ -1,15 +1,26 @@
 //! The verbs that make, steer and remove a container, and what each leaves behind.
 
 mod common;
+#[path = "lifecycle/log.rs"]
+mod log;
+#[path = "lifecycle/names.rs"]
+mod names;
+#[path = "lifecycle/paused.rs"]
+mod paused;
+#[path = "lifecycle/signals.rs"]
+mod signals;
 
-use std::io::{BufRead, BufReader, Lines};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::prelude::*;
 
 use common::{Bundle, text};
+use log::*;
+use names::*;
+use paused::*;
+use signals::*;
 
 testkit::suite! { "lifecycle",
     runtime = env!("CARGO_BIN_EXE_coracle"),
@@ -44,7 +55,6 @@ testkit::suite! { "lifecycle",
         without_a_pid_namespace_kill_takes_all(root, cgroup),
     ]
 }
-
 /// A bundle whose program waits until it is told to end.
 fn waiting() -> Bundle {
     let bundle = Bundle::new();
@@ -224,36 +234,6 @@ fn detach_leaves_a_running_container() {
     assert_eq!(bundle.state_of(bundle.id())["status"], "running");
 }
 
-fn a_signal_has_a_name_or_a_number() {
-    for name in ["TERM", "SIGTERM", "sigterm", "15"] {
-        let bundle = waiting();
-        bundle.create(bundle.id());
-        bundle.must(&["start", bundle.id()]);
-        bundle.ready();
-        bundle.must(&["kill", bundle.id(), name]);
-        bundle.wait_for(bundle.id(), "stopped");
-    }
-    let bundle = waiting();
-    bundle.create(bundle.id());
-    for name in ["", "NOPE", "65", "-9", "SIGRTMAX+1"] {
-        let error = bundle.must_fail(&["kill", bundle.id(), name], 1);
-        assert!(error.contains("unknown signal"), "{name}: {error}");
-    }
-    assert_eq!(bundle.state_of(bundle.id())["status"], "created");
-}
-
-fn a_signal_to_run_reaches_the_program() {
-    let bundle = waiting();
-    let mut run =
-        bundle.command(&[], bundle.id()).stdout(Stdio::piped()).spawn().expect("the runtime starts");
-    let mut lines = BufReader::new(run.stdout.take().expect("a pipe")).lines();
-    lines.next().expect("a report").expect("a report");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(run.id() as i32), Signal::SIGTERM).expect("kill");
-    let got = lines.next().expect("a second line").expect("a second line");
-    assert!(got.contains("TERM"), "{got}");
-    assert_eq!(run.wait().expect("it ends").code(), Some(0));
-}
-
 fn delete_takes_a_created_container_and_force_a_running_one() {
     let bundle = waiting();
     for (start, delete) in [(false, vec!["delete"]), (true, vec!["delete", "--force"])] {
@@ -274,88 +254,6 @@ fn delete_takes_a_created_container_and_force_a_running_one() {
     bundle.create(bundle.id());
     bundle.must(&["delete", bundle.id(), "--force"]);
     bundle.must(&["delete", "--force", "nobody"]);
-}
-
-/// What a process is, only its number and its start time together say.
-fn a_pid_that_is_somebody_elses_is_not_the_containers() {
-    let bundle = waiting();
-    bundle.create(bundle.id());
-    let (file, init) =
-        (bundle.state().join(bundle.id()).join("state.json"), bundle.state_of(bundle.id())["pid"].clone());
-    let mut state: Value = serde_json::from_slice(&std::fs::read(&file).expect("a state")).expect("JSON");
-    // The kernel counts the time of birth in hundredths of a second: so until one is born in another of them.
-    let mut other = loop {
-        let mut other = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep starts");
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", other.id())).expect("its line");
-        let (_, fields) = stat.rsplit_once(") ").expect("a name before");
-        if fields.split(' ').nth(19) != Some(&state["start_time"].to_string()) {
-            break other;
-        }
-        other.kill().expect("our child");
-        other.wait().expect("our child");
-    };
-    state["pid"] = json!(other.id());
-    std::fs::write(&file, state.to_string()).expect("a state");
-    assert_eq!(bundle.state_of(bundle.id())["status"], "stopped");
-    let error = bundle.must_fail(&["kill", bundle.id(), "KILL"], 1);
-    assert!(error.contains("not running"), "{error}");
-    bundle.must(&["delete", "--force", bundle.id()]);
-    assert!(other.try_wait().expect("our child").is_none(), "somebody else's process was killed");
-    other.kill().expect("our child");
-    other.wait().expect("our child");
-    // The forgery left the true init behind, which only waits: its start socket is gone.
-    let init = nix::unistd::Pid::from_raw(init.as_i64().expect("a number") as i32);
-    nix::sys::signal::kill(init, Signal::SIGKILL).expect("it waits");
-}
-
-fn an_error_is_one_json_object_in_the_log() {
-    let bundle = Bundle::new();
-    let log = bundle.path().join("log.json");
-    let name = log.display().to_string();
-    let stderr = bundle.must_fail(&["--log", &name, "--log-format", "json", "start", "nobody"], 1);
-    let lines: Vec<_> = std::fs::read_to_string(&log).expect("a log").lines().map(str::to_owned).collect();
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    let said: Value = serde_json::from_str(&lines[0]).expect("JSON");
-    assert_eq!(said["level"], "error");
-    assert!(stderr.contains(said["msg"].as_str().expect("a text")), "{stderr}");
-    assert!(said["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{said}");
-}
-
-fn a_warning_goes_to_the_log_and_not_to_stderr() {
-    let (bundle, mut config) = (Bundle::new(), Bundle::config());
-    config["process"]["args"] = json!(["/probe"]);
-    config["process"]["capabilities"] = json!({ "bounding": ["CAP_MADE_UP"] });
-    bundle.write(&config);
-    let log = bundle.path().join("log");
-    let output =
-        bundle.command(&["--log", &log.display().to_string()], bundle.id()).output().expect("it starts");
-    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
-    let log = std::fs::read_to_string(&log).expect("a log");
-    assert!(log.contains("level=warning") && log.contains("CAP_MADE_UP"), "{log}");
-}
-
-/// The signal comes as soon as there is something to take back, at ten moments that the scheduler chooses.
-fn a_create_that_is_told_to_end_leaves_nothing() {
-    let bundle = waiting();
-    let path = bundle.path().display().to_string();
-    for _ in 0..10 {
-        let mut create = bundle.coracle(&["create", "--bundle", &path, bundle.id()]);
-        let mut create = create.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-        let pid = nix::unistd::Pid::from_raw(create.id() as i32);
-        within(Duration::from_secs(5), "its directory is there", || {
-            bundle.state().join(bundle.id()).exists()
-        });
-        let _ = nix::sys::signal::kill(pid, Signal::SIGTERM);
-        let ended = create.wait().expect("it ends");
-        match ended.success() {
-            // It was quicker than we.
-            true => drop(bundle.must(&["delete", "--force", bundle.id()])),
-            false if ended.code() == Some(1) => {}
-            // Before it held signals back, it had made no more than the directory.
-            false => drop(bundle.must(&["delete", "--force", bundle.id()])),
-        }
-        assert!(bundle.left().is_empty(), "{:?}", bundle.left());
-    }
 }
 
 /// A socket's address may be 107 bytes long; Docker's state paths are longer.
@@ -394,159 +292,4 @@ fn descriptors_are_preserved_when_asked() {
     let output = run("2", "3</dev/null 4<&-");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("descriptor 4 is not open"), "{}", text(&output.stderr));
-}
-
-fn every_process_stands_still_while_paused() {
-    let bundle = waiting();
-    bundle.create(bundle.id());
-    bundle.must(&["start", bundle.id()]);
-    bundle.ready();
-    bundle.must(&["pause", bundle.id()]);
-    assert_eq!(bundle.state_of(bundle.id())["status"], "paused");
-    let error = bundle.must_fail(&["exec", bundle.id(), "/probe"], 255);
-    assert!(error.contains("is paused"), "{error}");
-    bundle.must(&["kill", bundle.id(), "TERM"]);
-    assert_eq!(bundle.state_of(bundle.id())["status"], "paused", "a frozen process does not act on a signal");
-    bundle.must(&["resume", bundle.id()]);
-    bundle.wait_for(bundle.id(), "stopped");
-    bundle.must(&["delete", bundle.id()]);
-    // Even a frozen one dies.
-    bundle.create(bundle.id());
-    bundle.must(&["start", bundle.id()]);
-    bundle.must(&["pause", bundle.id()]);
-    bundle.must(&["kill", bundle.id(), "KILL"]);
-    bundle.wait_for(bundle.id(), "stopped");
-    bundle.must(&["delete", bundle.id()]);
-    bundle.create(bundle.id());
-    bundle.must(&["start", bundle.id()]);
-    bundle.must(&["pause", bundle.id()]);
-    bundle.must(&["delete", "--force", bundle.id()]);
-}
-
-fn a_created_container_can_be_paused_and_goes_on() {
-    let bundle = waiting();
-    bundle.create(bundle.id());
-    bundle.must(&["pause", bundle.id()]);
-    assert_eq!(bundle.state_of(bundle.id())["status"], "paused");
-    let error = bundle.must_fail(&["start", bundle.id()], 1);
-    assert!(error.contains("is paused"), "{error}");
-    bundle.must(&["resume", bundle.id()]);
-    assert_eq!(bundle.state_of(bundle.id())["status"], "created");
-    bundle.must(&["start", bundle.id()]);
-}
-
-/// A control group is noted before it is made; and without a PID namespace, what is in it is killed at the end. It may be
-/// that of another container, below another root.
-fn what_a_killed_create_had_only_noted_harms_no_other_of_its_name() {
-    let (bundle, mut config) = (Bundle::new(), Bundle::config());
-    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
-    config["linux"]["namespaces"].as_array_mut().expect("a list").retain(|one| one["type"] != "pid");
-    config["mounts"] = json!([]);
-    bundle.write(&config).create(bundle.id());
-    bundle.must(&["start", bundle.id()]);
-    bundle.ready();
-    let noted =
-        std::fs::read_to_string(bundle.state().join(bundle.id()).join("state.json")).expect("a state");
-    let mut noted: Value = serde_json::from_str(&noted).expect("JSON");
-    noted["pid"] = json!(0);
-    let other = Bundle::new();
-    let folder = other.state().join(bundle.id());
-    std::fs::create_dir_all(&folder).expect("a directory");
-    std::fs::write(folder.join("creating.json"), noted.to_string()).expect("a file");
-    other.must(&["delete", "--force", bundle.id()]);
-    assert!(other.left().is_empty());
-    assert_eq!(bundle.state_of(bundle.id())["status"], "running", "the other one was killed");
-    bundle.must(&["delete", "--force", bundle.id()]);
-}
-
-/// Two containers may have one control group, one after the other.
-fn a_deleted_container_takes_no_other_with_it() {
-    let (bundle, mut config) = (Bundle::new(), Bundle::config());
-    let (first, second) = (bundle.id(), format!("{}-second", bundle.id()));
-    config["linux"]["cgroupsPath"] = json!(format!("/coracle-{first}-group"));
-    config["process"]["args"] = json!(["/probe", "exit", "0"]);
-    let path = bundle.write(&config).path().display().to_string();
-    bundle.must(&["run", "--keep", "--bundle", &path, first]);
-    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
-    bundle.write(&config).create(&second);
-    bundle.must(&["start", &second]);
-    bundle.must(&["delete", first]);
-    assert_eq!(bundle.state_of(&second)["status"], "running");
-}
-
-fn a_run_that_was_deleted_leaves_the_next_of_its_name_alone() {
-    let bundle = waiting();
-    let mut run = bundle.command(&[], bundle.id()).stdout(Stdio::piped()).spawn().expect("it starts");
-    BufReader::new(run.stdout.take().expect("a pipe")).lines().next().expect("a report").expect("a report");
-    let runtime = nix::unistd::Pid::from_raw(run.id() as i32);
-    // A runtime that stands still while it changes the container would hold up everybody.
-    within(Duration::from_secs(5), "the container may be changed by others", || {
-        let folder = std::fs::File::open(bundle.state().join(bundle.id())).expect("its directory");
-        folder.try_lock().is_ok()
-    });
-    nix::sys::signal::kill(runtime, Signal::SIGSTOP).expect("kill");
-    bundle.must(&["delete", "--force", bundle.id()]);
-    bundle.create(bundle.id());
-    bundle.must(&["start", bundle.id()]);
-    nix::sys::signal::kill(runtime, Signal::SIGCONT).expect("kill");
-    run.wait().expect("it ends");
-    assert_eq!(bundle.state_of(bundle.id())["status"], "running");
-}
-
-fn ps_knows_the_processes() {
-    let bundle = waiting();
-    bundle.create(bundle.id());
-    bundle.must(&["start", bundle.id()]);
-    let pid = bundle.state_of(bundle.id())["pid"].clone();
-    let list: Value =
-        serde_json::from_str(&bundle.must(&["ps", "--format", "json", bundle.id()])).expect("JSON");
-    assert_eq!(list, json!([pid]));
-    let table = bundle.must(&["ps", bundle.id(), "-o", "pid,args"]);
-    assert!(
-        table.lines().count() == 2 && table.contains(&pid.to_string()) && table.contains("wait-signal"),
-        "{table}"
-    );
-    bundle.must(&["kill", bundle.id(), "KILL"]);
-    bundle.wait_for(bundle.id(), "stopped");
-    let error = bundle.must_fail(&["ps", bundle.id()], 1);
-    assert!(error.contains("not running"), "{error}");
-}
-
-/// A second process, that a signal to init alone would not reach: it waits for USR1.
-fn second_process(bundle: &Bundle) -> (Child, Lines<BufReader<ChildStdout>>) {
-    let mut exec = bundle
-        .coracle(&["exec", bundle.id(), "/probe", "wait-signal", "USR1"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the runtime starts");
-    let mut lines = BufReader::new(exec.stdout.take().expect("a pipe")).lines();
-    lines.next().expect("a report").expect("a report");
-    (exec, lines)
-}
-
-fn kill_all_reaches_every_process() {
-    let bundle = waiting();
-    bundle.create(bundle.id());
-    bundle.must(&["start", bundle.id()]);
-    let (mut exec, mut lines) = second_process(&bundle);
-    bundle.must(&["kill", "--all", bundle.id(), "USR1"]);
-    let got = lines.next().expect("a second line").expect("a second line");
-    assert!(got.contains("USR1"), "{got}");
-    exec.wait().expect("it ends");
-}
-
-fn without_a_pid_namespace_kill_takes_all() {
-    let (bundle, mut config) = (Bundle::new(), Bundle::config());
-    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
-    config["linux"]["namespaces"].as_array_mut().expect("a list").retain(|one| one["type"] != "pid");
-    // A new /proc shows the PID namespace that it is mounted in, and here that is the host's.
-    config["mounts"] = json!([]);
-    bundle.write(&config);
-    bundle.create(bundle.id());
-    bundle.must(&["start", bundle.id()]);
-    let (mut exec, _lines) = second_process(&bundle);
-    bundle.must(&["kill", bundle.id(), "KILL"]);
-    assert_eq!(exec.wait().expect("it ends").code(), Some(137));
-    bundle.wait_for(bundle.id(), "stopped");
-    bundle.must(&["delete", bundle.id()]);
 }
