@@ -11,6 +11,8 @@ mod log;
 mod place;
 #[path = "command_line/ps.rs"]
 mod ps;
+#[path = "command_line/recorded.rs"]
+mod recorded;
 #[path = "command_line/root.rs"]
 mod root;
 #[path = "command_line/signals.rs"]
@@ -26,6 +28,7 @@ use engines::*;
 use log::*;
 use place::*;
 use ps::*;
+use recorded::*;
 use root::*;
 use signals::*;
 use sockets::*;
@@ -35,6 +38,8 @@ testkit::suite! { "command_line",
     runtime = env!("CARGO_BIN_EXE_coracle"),
     tests = [
         the_calls_of_engines_are_understood(userns),
+        each_call_of_an_engine_is_understood(userns),
+        each_call_of_an_engine_about_a_group_is_understood(root, cgroup),
         a_terminal_goes_to_conmons_socket(userns),
         the_calls_that_count_processes_are_understood(root, cgroup),
         options_stand_before_or_behind_the_id(userns),
