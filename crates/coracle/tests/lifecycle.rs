@@ -3,6 +3,7 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Lines};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
@@ -35,11 +36,14 @@ testkit::suite! { "lifecycle",
         a_long_state_path_does(userns),
         descriptors_are_preserved_when_asked(userns),
         every_process_stands_still_while_paused(root, cgroup),
+        pause_returns_when_the_last_one_stands_still(root, cgroup),
         a_created_container_can_be_paused_and_goes_on(root, cgroup),
+        one_that_somebody_else_froze_dies_all_the_same(root, cgroup1),
         a_deleted_container_takes_no_other_with_it(root, cgroup),
         what_a_killed_create_had_only_noted_harms_no_other_of_its_name(root, cgroup),
         a_run_that_was_deleted_leaves_the_next_of_its_name_alone(userns),
         ps_knows_the_processes(root, cgroup),
+        ps_of_one_without_a_group_in_anothers_pid_namespace_is_its_own(userns),
         kill_all_reaches_every_process(root, cgroup),
         without_a_pid_namespace_kill_takes_all(root, cgroup),
     ]
@@ -423,6 +427,59 @@ fn every_process_stands_still_while_paused() {
     bundle.must(&["delete", "--force", bundle.id()]);
 }
 
+/// Those that compute stop when the kernel has got to each of them.
+fn pause_returns_when_the_last_one_stands_still() {
+    let bundle = waiting();
+    bundle.create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    for _ in 0..12 {
+        let mut exec = bundle.coracle(&["exec", "--detach", bundle.id(), "/probe", "spin", "1000"]);
+        // It outlives the call, and would hold a pipe open.
+        let status = exec.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        assert!(status.expect("the runtime starts").success());
+    }
+    for _ in 0..3 {
+        bundle.must(&["pause", bundle.id()]);
+        let file = group(&bundle, "cgroup.events").or_else(|| group(&bundle, "freezer.state"));
+        let said = std::fs::read_to_string(file.expect("a freezer")).expect("a file of the group");
+        assert!(said.lines().any(|line| ["frozen 1", "FROZEN"].contains(&line)), "{said}");
+        bundle.must(&["resume", bundle.id()]);
+    }
+}
+
+/// A file of the container's group in version 2, or of its freezer in version 1, where it has that.
+fn group(bundle: &Bundle, file: &str) -> Option<PathBuf> {
+    let init = bundle.state_of(bundle.id())["pid"].to_string();
+    let groups = std::fs::read_to_string(format!("/proc/{init}/cgroup")).expect("its groups");
+    let roots = match file.starts_with("freezer.") {
+        true => vec![("freezer:", "/sys/fs/cgroup/freezer")],
+        false => vec![("0::", "/sys/fs/cgroup/unified"), ("0::", "/sys/fs/cgroup")],
+    };
+    roots.into_iter().find_map(|(name, root)| {
+        let path = groups.lines().find_map(|line| Some(line.split_once(name)?.1))?;
+        Some(Path::new(root).join(path.trim_start_matches('/')).join(file)).filter(|path| path.exists())
+    })
+}
+
+/// By the freezer of version 1, where pause takes that of version 2: who is killed must get to run all the same.
+fn one_that_somebody_else_froze_dies_all_the_same() {
+    for end in [&["kill", "ID", "KILL"][..], &["kill", "--all", "ID", "KILL"], &["delete", "--force", "ID"]] {
+        let bundle = waiting();
+        bundle.create(bundle.id());
+        bundle.must(&["start", bundle.id()]);
+        let state = group(&bundle, "freezer.state").expect("a freezer");
+        std::fs::write(&state, "FROZEN").expect("it is frozen");
+        assert_eq!(bundle.state_of(bundle.id())["status"], "paused");
+        let end: Vec<&str> = end.iter().map(|word| if *word == "ID" { bundle.id() } else { word }).collect();
+        bundle.must(&end);
+        if end[0] == "kill" {
+            bundle.wait_for(bundle.id(), "stopped");
+            bundle.must(&["delete", bundle.id()]);
+        }
+        assert!(!state.exists(), "{} is left", state.display());
+    }
+}
+
 fn a_created_container_can_be_paused_and_goes_on() {
     let bundle = waiting();
     bundle.create(bundle.id());
@@ -522,6 +579,48 @@ fn second_process(bundle: &Bundle) -> (Child, Lines<BufReader<ChildStdout>>) {
     let mut lines = BufReader::new(exec.stdout.take().expect("a pipe")).lines();
     lines.next().expect("a report").expect("a report");
     (exec, lines)
+}
+
+/// The others there are none of its processes, and nothing else tells which are.
+fn ps_of_one_without_a_group_in_anothers_pid_namespace_is_its_own() {
+    const WITHOUT: &str = "--cgroup-manager=disabled";
+    let created = |change: &dyn Fn(&mut Value)| {
+        let (bundle, mut config) = (Bundle::new(), Bundle::config());
+        config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
+        change(&mut config);
+        let path = bundle.write(&config).path().display().to_string();
+        let output = std::fs::File::create(bundle.output(bundle.id())).expect("a file");
+        let mut create = bundle.coracle(&[WITHOUT, "create", "--bundle", &path, bundle.id()]);
+        assert!(create.stdout(output).stderr(Stdio::null()).status().expect("it starts").success());
+        bundle.must(&["start", bundle.id()]);
+        bundle
+    };
+    let ps = |bundle: &Bundle| -> Value {
+        serde_json::from_str(&bundle.must(&["ps", "--format", "json", bundle.id()])).expect("JSON")
+    };
+    let pid = |bundle: &Bundle| bundle.state_of(bundle.id())["pid"].clone();
+    let one = created(&|_| {});
+    let init = pid(&one);
+    let other = created(&|config| {
+        let linux = &mut config["linux"];
+        let namespaces = linux["namespaces"].as_array_mut().expect("a list");
+        // An ordinary user's own are those of their user namespace.
+        let user = namespaces.iter().any(|one| one["type"] == "user");
+        for joined in
+            namespaces.iter_mut().filter(|one| one["type"] == "pid" || (user && one["type"] == "user"))
+        {
+            let name = joined["type"].as_str().expect("a type").to_owned();
+            joined["path"] = json!(format!("/proc/{init}/ns/{name}"));
+        }
+        if user {
+            linux["uidMappings"] = json!([]);
+            linux["gidMappings"] = json!([]);
+        }
+        // A new /proc shows the PID namespace that it is mounted in, which is another user's to mount.
+        config["mounts"] = json!([]);
+    });
+    assert_eq!(ps(&other), json!([pid(&other)]));
+    assert_eq!(ps(&one).as_array().map(Vec::len), Some(2), "its namespace is its own: {}", ps(&one));
 }
 
 fn kill_all_reaches_every_process() {
