@@ -175,8 +175,14 @@ impl Setting {
         } else {
             text.trim_end().to_owned()
         };
-        // Nothing at all, such as no CPU of its own, is an empty line: a write of no byte is none.
-        let now = if now.is_empty() { "\n".to_owned() } else { now };
+        // Nothing at all, such as no CPU of its own: a write of no byte is none. Where there are processes, the kernel takes no empty
+        // list of CPUs or memory nodes any more (ENOSPC), but those of the group above, which are what counted.
+        let now = if now.is_empty() {
+            let effective = folder.read(&format!("{file}.effective"));
+            effective.map_or("\n".to_owned(), |list| list.trim_end().to_owned())
+        } else {
+            now
+        };
         Some(Setting { ways: vec![(file.clone(), now)], optional: true, undo: None, cures: Vec::new() })
     }
 }

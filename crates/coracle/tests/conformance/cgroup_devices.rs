@@ -27,6 +27,7 @@ fn opened(rules: &Value) -> Option<String> {
 fn o24_a_device_is_opened_if_the_rules_allow_it() {
     let all = |allow: bool| json!({ "allow": allow, "access": "rwm" });
     let some = |allow: bool, kind: &str, access: &str| json!({ "allow": allow, "type": kind, "major": 4, "minor": 0, "access": access });
+    let other = |allow: bool| json!({ "allow": allow, "type": "c", "major": 4, "minor": 1, "access": "rwm" });
     let of_major = json!({ "allow": true, "type": "c", "major": 4, "access": "r" });
     for (rules, allowed) in [
         (json!([all(false)]), false),
@@ -36,7 +37,9 @@ fn o24_a_device_is_opened_if_the_rules_allow_it() {
         (json!([all(false), of_major]), true),
         (json!([all(false), some(true, "c", "w")]), false),
         (json!([all(false), some(true, "b", "rwm")]), false),
+        (json!([all(false), other(true)]), false),
         (json!([all(true), some(false, "c", "r")]), false),
+        (json!([all(true), other(false)]), true),
         (json!([all(true), some(false, "b", "rwm")]), true),
         (json!([all(true), some(false, "c", "rwm")]), false),
         (json!([all(true), some(false, "c", "rwm"), of_major]), true),

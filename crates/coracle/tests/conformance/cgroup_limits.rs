@@ -32,11 +32,13 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o24_huge_pages_are_limited_when_they_are_reserved_and_when_they_are_used(root, cgroup),
     o24_the_part_in_the_use_of_disks_is_the_groups(root, cgroup),
     o24_a_part_in_the_use_of_what_is_not_there_is_an_error(root, cgroup1),
+    o24_a_part_in_the_use_of_one_disk_is_asked_for(root, cgroup2),
     o24_the_use_of_one_disk_is_throttled(root, cgroup),
     o24_a_rate_of_zero_is_no_limit(root, cgroup),
     o24_what_is_sent_is_marked(root, cgroup1),
     o24_a_device_of_remote_memory_that_is_not_there_is_an_error(root, cgroup2),
     o24_files_of_version_2_are_written_as_they_are_named(root, cgroup),
+    o24_each_line_of_a_value_is_one_for_the_file(root, cgroup2),
     o24_files_of_version_2_count_more_than_the_rest(root, cgroup2),
     o24_a_controller_that_is_not_there_is_an_error(root, cgroup),
     o24_what_version_2_cannot_do_is_an_error(root, cgroup2),
@@ -270,6 +272,15 @@ fn o24_a_part_in_the_use_of_what_is_not_there_is_an_error() {
     ]);
 }
 
+/// Nobody has such a disk.
+fn o24_a_part_in_the_use_of_one_disk_is_asked_for() {
+    fn of_disk(config: &mut Value) {
+        let device = json!({ "major": 4000, "minor": 0, "weight": 100 });
+        config["linux"]["resources"] = json!({ "blockIO": { "weightDevice": [device] } });
+    }
+    each_is_refused(&[(of_disk, "4000:0 ")]);
+}
+
 /// A disk that is there: its numbers.
 fn disk() -> (i64, i64) {
     let text = std::fs::read_to_string("/sys/block/loop0/dev").expect("a loop device");
@@ -364,7 +375,7 @@ fn o24_a_device_of_remote_memory_that_is_not_there_is_an_error() {
 }
 
 /// "Configuration unknown to the runtime MUST still be written to the relevant file"; the controllers that this needs are
-/// enabled. Each line of a value is a line for the file.
+/// enabled.
 fn o24_files_of_version_2_are_written_as_they_are_named() {
     let asked = match is_v2() {
         true => {
@@ -376,6 +387,16 @@ fn o24_files_of_version_2_are_written_as_they_are_named() {
     let bundle = limited(&asked);
     for (file, value) in asked["unified"].as_object().expect("an object") {
         assert_eq!(said(&group(&bundle), file), value.as_str().expect("a text"), "{file}");
+    }
+}
+
+/// The kernel takes one entry at a time.
+fn o24_each_line_of_a_value_is_one_for_the_file() {
+    let lines = [0, 1].map(|minor| format!("7:{minor} rbps=1048576 wbps=max riops=max wiops=max"));
+    let resources = json!({ "unified": { "io.max": lines.join("\n") } });
+    let bundle = limited(&resources);
+    for line in &lines {
+        assert_files(&group(&bundle), &[], &[("io.max", line)], &resources);
     }
 }
 

@@ -1,23 +1,27 @@
 //! config-linux.md, "Control groups", "Cgroups Path" and "Cgroup ownership". Row O-23.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::{Bundle, Finish, Leaks, text};
+use super::common::{Bundle, Finish, Leaks, is_coracle, text};
 use super::groups::{Group, config, folders, group, is_v2, limited, roots, said, thawed_after};
-use super::harbour::alone;
+use super::harbour::{alone, tmpfs_at};
 use super::running::each_is_refused;
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o23_an_absolute_path_is_below_the_root_of_every_hierarchy(root, cgroup),
     o23_hierarchies_that_are_mounted_upon_themselves_are_found(root, cgroup),
+    o23_a_hierarchy_below_another_mount_is_none(root, cgroup1),
     o23_a_relative_path_ends_in_what_was_asked_for(root, cgroup),
     o23_the_controllers_are_enabled_along_the_path(root, cgroup),
+    o23_the_controllers_are_enabled_without_a_limit(root, cgroup2),
+    o23_a_group_with_processes_gives_no_controllers_to_those_below(root, cgroup2),
     o23_the_group_ends_with_its_container(root, cgroup),
     o23_an_empty_group_is_used(root, cgroup),
     o23_a_group_that_somebody_left_without_processors_is_filled(root, cgroup1),
@@ -63,6 +67,19 @@ fn o23_hierarchies_that_are_mounted_upon_themselves_are_found() {
     });
 }
 
+/// It is in the list of mounts, and no path leads there: at its place there is something else.
+fn o23_a_hierarchy_below_another_mount_is_none() {
+    alone(|| {
+        let pids = Path::new("/sys/fs/cgroup/pids");
+        tmpfs_at(pids, MsFlags::empty());
+        let bundle = limited(&json!({}));
+        let left = std::fs::read_dir(pids).expect("a tmpfs").count();
+        assert_eq!(left, 0, "a group is made that is none");
+        let own = groups_of(&bundle);
+        assert!(own.contains(&group(&bundle)), "it has its groups in the others: {own:?}");
+    });
+}
+
 /// "In the case of a relative path, the runtime MAY interpret the path relative to a runtime-determined location"; each time
 /// the same one.
 fn o23_a_relative_path_ends_in_what_was_asked_for() {
@@ -94,6 +111,40 @@ fn o23_the_controllers_are_enabled_along_the_path() {
     assert_eq!(said(&path, "pids.max"), "44");
     bundle.must(&["delete", "--force", bundle.id()]);
     assert_eq!(folders(&path), Vec::<std::path::PathBuf>::new());
+}
+
+/// What is counted, and limits that come later, need them too.
+fn o23_the_controllers_are_enabled_without_a_limit() {
+    let above = Group::of_no_hierarchy();
+    let bundle = Bundle::new();
+    let mut config = config(&bundle, &json!({}), &["wait-signal", "TERM"]);
+    let path = format!("{}/{}", above.0, bundle.id());
+    config["linux"]["cgroupsPath"] = json!(path);
+    bundle.write(&config).create(bundle.id());
+    let has = said(&path, "cgroup.controllers");
+    let has: Vec<&str> = has.split_whitespace().collect();
+    for name in ["cpuset", "cpu", "io", "memory", "pids"] {
+        assert!(has.contains(&name), "{name} is not in {has:?}");
+    }
+    bundle.must(&["delete", "--force", bundle.id()]);
+}
+
+/// cgroups(7), "no internal processes".
+fn o23_a_group_with_processes_gives_no_controllers_to_those_below() {
+    struct Sleep(Child);
+    impl Drop for Sleep {
+        fn drop(&mut self) {
+            let _ = self.0.kill().and_then(|()| self.0.wait());
+        }
+    }
+    let above = Group::new();
+    let sleep = Sleep(Command::new("sleep").arg("60").spawn().expect("sleep starts"));
+    above.write("cgroup.procs", &sleep.0.id().to_string());
+    let bundle = Bundle::new();
+    let mut config = config(&bundle, &json!({ "memory": { "limit": 67_108_864 } }), &[]);
+    config["linux"]["cgroupsPath"] = json!(format!("{}/below", above.0));
+    bundle.write(&config);
+    must_not(&bundle, if is_coracle() { "processes of its own" } else { "" });
 }
 
 /// "delete MUST delete the resources that were created during the create step."

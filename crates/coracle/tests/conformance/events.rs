@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -13,13 +14,14 @@ use serde_json::{Value, json};
 use testkit::{Test, patient, within};
 
 use super::common::{Bundle, Finish, text};
-use super::groups::is_v2;
+use super::groups::{Disk, is_v2};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o30_events_tell_the_statistics_at_once(root, cgroup),
     o30_events_tell_the_time_that_a_program_takes(root, cgroup),
     o30_events_have_the_words_of_runc(root, cgroup, runc),
     o30_events_tell_what_has_happened(root, cgroup),
+    o30_events_tell_what_a_disk_has_given(root, cgroup2),
     o30_events_come_again_at_each_interval(root, cgroup),
     o30_events_end_with_the_container(root, cgroup),
     o30_events_tell_of_the_want_of_memory(root, cgroup),
@@ -110,9 +112,16 @@ fn o30_events_tell_the_statistics_at_once() {
     // Of the most that it had at once not every kernel of version 2 tells.
     assert!(memory["max"].as_u64().map_or(is_v2(), |max| max >= used), "{memory}");
     assert_eq!(data["memory"]["swap"]["limit"], json!(48 << 20), "memory and swap: {}", data["memory"]);
+    let both = data["memory"]["swap"]["usage"].as_u64();
+    assert!(!is_v2() || both >= Some(used), "memory and swap: {}", data["memory"]);
     assert!(data["memory"]["raw"]["pgfault"].as_u64() > Some(0), "{}", data["memory"]["raw"]);
     for name in ["cpu", "cpuset", "blkio", "hugetlb", "intel_rdt"] {
         assert!(data[name].is_object(), "{name}: {}", data[name]);
+    }
+    if is_v2() && Path::new("/proc/pressure").exists() {
+        for name in ["cpu", "memory", "blkio"] {
+            assert!(data[name]["psi"]["some"]["avg10"].is_f64(), "{name}: {}", data[name]);
+        }
     }
     let names: BTreeSet<_> = data.as_object().expect("an object").keys().map(String::as_str).collect();
     assert!(names.contains("network_interfaces"), "{names:?}");
@@ -223,6 +232,33 @@ fn o30_events_tell_what_has_happened() {
     assert!(is_v2() || memory["usage"]["failcnt"].as_u64() > Some(0), "{memory}");
     assert!(is_v2() || data["blkio"]["psi"].is_null(), "where version 1 counts it: {}", data["blkio"]);
     assert!(data["hugetlb"]["2MB"].is_object(), "{}", data["hugetlb"]);
+    let sizes = data["hugetlb"].as_object().into_iter().flatten();
+    let others: Vec<_> = sizes.map(|(name, _)| name).filter(|name| !name.ends_with('B')).collect();
+    assert!(others.is_empty(), "these are no sizes: {others:?}");
+}
+
+/// In bytes and in operations.
+fn o30_events_tell_what_a_disk_has_given() {
+    let disk = Disk::new();
+    let bundle = Bundle::new();
+    let mut config = Bundle::config();
+    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
+    disk.goes_into(&mut config);
+    bundle.write(&config).create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    bundle.ready();
+    disk.forget();
+    bundle.must(&["exec", bundle.id(), "/probe", "open", "/tmp/disk"]);
+    let data = stats(&bundle)["data"].clone();
+    let told = |list: &str| -> u64 {
+        let number = |entry: &Value, name: &str| entry[name].as_u64().unwrap_or(0);
+        let of_disk =
+            |entry: &&Value| (number(entry, "major"), number(entry, "minor")) == (disk.major, disk.minor);
+        let entries = data["blkio"][list].as_array().into_iter().flatten().filter(of_disk);
+        entries.filter(|entry| entry["op"] == "Read").map(|entry| number(entry, "value")).sum()
+    };
+    assert_eq!(told("ioServiceBytesRecursive"), 4096, "{}", data["blkio"]);
+    assert!((1..=8).contains(&told("ioServicedRecursive")), "{}", data["blkio"]);
 }
 
 fn o30_events_come_again_at_each_interval() {

@@ -1,8 +1,11 @@
 //! What the rooms about control groups share: a container with limits, and its group's files as the host sees them.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use nix::sys::stat::{major, minor};
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs};
 use serde_json::{Value, json};
 
@@ -172,6 +175,53 @@ impl Drop for Group {
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
+    }
+}
+
+/// A file of one page as a disk, which nobody else uses.
+pub(super) struct Disk {
+    path: String,
+    pub(super) major: u64,
+    pub(super) minor: u64,
+    _file: tempfile::NamedTempFile,
+}
+
+impl Disk {
+    pub(super) fn new() -> Disk {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        file.as_file().set_len(4096).expect("its length");
+        let made = Command::new("losetup").args(["--find", "--show"]).arg(file.path()).output();
+        let made = made.expect("losetup starts");
+        assert!(made.status.success(), "{}", text(&made.stderr));
+        let path = text(&made.stdout).trim().to_owned();
+        let numbers = std::fs::metadata(&path).expect("a device").rdev();
+        let disk = Disk { path, major: major(numbers), minor: minor(numbers), _file: file };
+        disk.forget();
+        disk
+    }
+
+    /// Nothing of it is in memory: whoever reads waits for it.
+    pub(super) fn forget(&self) {
+        let status = Command::new("blockdev").args(["--flushbufs", &self.path]).status();
+        assert!(status.expect("blockdev starts").success(), "{}", self.path);
+    }
+
+    /// Has a container of this config find it at /tmp/disk, and nothing in its way.
+    pub(super) fn goes_into(&self, config: &mut Value) {
+        let node = json!({ "type": "b", "major": self.major, "minor": self.minor });
+        let with = |name: &str, value: Value| {
+            let mut node = node.clone();
+            node[name] = value;
+            node
+        };
+        config["linux"]["devices"] = json!([with("path", json!("/tmp/disk"))]);
+        config["linux"]["resources"]["devices"] = json!([with("allow", json!(true))]);
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").args(["--detach", &self.path]).status();
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use testkit::{Test, within};
 
 use super::common::{Bundle, Finish, Leaks, says, text};
+use super::groups::{Disk, config, group, said};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o01_every_operation_needs_an_id(userns),
@@ -20,6 +21,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o01_an_id_that_is_no_name_is_refused(userns),
     o01_only_a_created_container_can_be_started(userns),
     o01_one_that_was_paused_before_its_start_is_to_be_resumed_first(root, cgroup),
+    o01_pause_returns_when_the_last_one_stands_still(root, cgroup2),
     o01_one_id_below_two_roots_is_two_containers_or_an_error(root, cgroup),
     o01_a_container_without_a_process_can_be_created_and_not_started(userns),
     o01_kill_sends_the_signal_to_the_process(userns),
@@ -430,6 +432,35 @@ fn o01_one_that_was_paused_before_its_start_is_to_be_resumed_first() {
     assert!(error.contains("is paused") && !error.contains("resume"), "{error}");
     let error = fails(&bundle, &["pause", bundle.id()]);
     assert!(error.contains("only a running container"), "{error}");
+}
+
+/// Who waits for a disk does nothing else meanwhile, not even stand still.
+fn o01_pause_returns_when_the_last_one_stands_still() {
+    let disk = Disk::new();
+    let bundle = Bundle::new();
+    // Its one page takes eight seconds.
+    let rate = json!([{ "major": disk.major, "minor": disk.minor, "rate": 512 }]);
+    let limits = json!({ "blockIO": { "throttleReadBpsDevice": rate } });
+    let mut config = config(&bundle, &limits, &["wait-signal", "TERM"]);
+    disk.goes_into(&mut config);
+    bundle.write(&config).create(bundle.id());
+    bundle.must(&["start", bundle.id()]);
+    bundle.ready();
+    disk.forget();
+    let file = bundle.path().join("pid");
+    let name = file.display().to_string();
+    let words = ["exec", "--detach", "--pid-file", &name, bundle.id(), "/probe", "open", "/tmp/disk"];
+    // It outlives the call, and would hold a pipe open.
+    let status = bundle.coracle(&words).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    assert!(status.expect("it starts").success());
+    let pid = std::fs::read_to_string(file).expect("a number");
+    within(Duration::from_secs(7), "it waits for the disk", || {
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it is there").contains(") D ")
+    });
+    bundle.must(&["pause", bundle.id()]);
+    let events = said(&group(&bundle), "cgroup.events");
+    assert!(events.lines().any(|line| line == "frozen 1"), "{events}");
+    bundle.must(&["resume", bundle.id()]);
 }
 
 /// "This MUST be unique across all containers on this host": where nothing else is said, the control group is named by it, and

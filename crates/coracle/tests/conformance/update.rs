@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testkit::Test;
 
 use super::common::{Bundle, says, text};
-use super::groups::{assert_files, group, is_v2, limited, said};
+use super::groups::{Group, assert_files, config, group, is_v2, limited, said};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o30_update_sets_each_limit_by_an_option(root, cgroup),
@@ -17,8 +17,10 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o30_update_of_a_period_keeps_the_quota(root, cgroup),
     o30_update_lowers_quota_and_burst_together(root, cgroup),
     o30_update_lifts_a_limit(root, cgroup),
+    o30_update_gives_the_group_the_controller_that_it_has_not(root, cgroup2),
     o30_update_sets_what_only_a_file_can_say(root, cgroup),
     o30_update_that_the_kernel_refuses_changes_nothing(root, cgroup),
+    o30_update_that_is_refused_takes_back_a_list_that_was_empty(root, cgroup, two_processors),
     o30_update_that_is_refused_takes_back_one_line_of_many(root, cgroup),
     o30_update_checks_the_use_of_memory_before(root, cgroup),
     o30_update_of_a_running_and_of_a_paused_container(root, cgroup),
@@ -220,6 +222,20 @@ fn o30_update_lifts_a_limit() {
     );
 }
 
+/// Somebody above has taken the controller away, or has never given it.
+fn o30_update_gives_the_group_the_controller_that_it_has_not() {
+    let above = Group::new();
+    let bundle = Bundle::new();
+    let mut config = config(&bundle, &json!({}), &["wait-signal", "TERM"]);
+    let path = format!("{}/below", above.0);
+    config["linux"]["cgroupsPath"] = json!(path);
+    bundle.write(&config).create(bundle.id());
+    above.write("cgroup.subtree_control", "-pids");
+    update(&bundle, &["--pids-limit", "43"]);
+    assert_eq!(said(&path, "pids.max"), "43");
+    bundle.must(&["delete", "--force", bundle.id()]);
+}
+
 fn o30_update_sets_what_only_a_file_can_say() {
     let bundle = limited(&json!({}));
     let rate = json!([{ "major": 7, "minor": 0, "rate": 1_048_576 }]);
@@ -253,6 +269,16 @@ fn o30_update_that_the_kernel_refuses_changes_nothing() {
         &[("pids.max", "42"), ("memory.max", "67108864"), ("cpu.max", "max 100000")],
     );
     assert_eq!(kept(), before);
+}
+
+/// None of its own is all of those above, and the kernel takes no empty list where there are processes.
+fn o30_update_that_is_refused_takes_back_a_list_that_was_empty() {
+    let bundle = limited(&json!({}));
+    let file = if is_v2() { "cpuset.cpus.effective" } else { "cpuset.cpus" };
+    let before = said(&group(&bundle), file);
+    assert_ne!(before, "0", "there is more than one to give");
+    bundle.must_fail(&["update", "--cpuset-cpus", "0", "--cpuset-mems", "1000", bundle.id()], 1);
+    assert_eq!(said(&group(&bundle), file), before);
 }
 
 /// Also in a file that has a line for each disk.

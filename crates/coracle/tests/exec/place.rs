@@ -145,6 +145,22 @@ pub(crate) fn a_session_follows_init_where_the_containers_group_may_hold_no_proc
     assert!(groups(&session)[""].ends_with("inner"));
 }
 
+/// Whoever moved it has the session go on where its limits are: in the container's own group.
+pub(crate) fn a_session_does_not_follow_an_init_that_was_moved_out() {
+    let bundle = running();
+    let init = bundle.state_of(bundle.id())["pid"].to_string();
+    let own: BTreeMap<_, _> =
+        groups(&init).into_iter().filter(|(_, path)| path.to_string_lossy().contains(bundle.id())).collect();
+    assert!(!own.is_empty(), "it has groups of its own");
+    for name in own.keys() {
+        std::fs::write(folder(name, Path::new("/")).join("cgroup.procs"), &init).expect("init goes there");
+    }
+    let session = groups(&session(&bundle, &[]));
+    for (name, path) in &own {
+        assert_eq!(session[name], *path, "{name}");
+    }
+}
+
 /// Its end would be closed with us, and the program be told that the line is down (SIGHUP).
 pub(crate) fn a_terminal_that_nobody_would_hold_is_refused() {
     let bundle = running();

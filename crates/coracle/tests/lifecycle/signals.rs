@@ -95,6 +95,48 @@ fn second_process(bundle: &Bundle) -> (Child, Lines<BufReader<ChildStdout>>) {
     (exec, lines)
 }
 
+/// The others there are none of its processes, and nothing else tells which are.
+pub(crate) fn ps_of_one_without_a_group_in_anothers_pid_namespace_is_its_own() {
+    const WITHOUT: &str = "--cgroup-manager=disabled";
+    let created = |change: &dyn Fn(&mut Value)| {
+        let (bundle, mut config) = (Bundle::new(), Bundle::config());
+        config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
+        change(&mut config);
+        let path = bundle.write(&config).path().display().to_string();
+        let output = std::fs::File::create(bundle.output(bundle.id())).expect("a file");
+        let mut create = bundle.coracle(&[WITHOUT, "create", "--bundle", &path, bundle.id()]);
+        assert!(create.stdout(output).stderr(Stdio::null()).status().expect("it starts").success());
+        bundle.must(&["start", bundle.id()]);
+        bundle
+    };
+    let ps = |bundle: &Bundle| -> Value {
+        serde_json::from_str(&bundle.must(&["ps", "--format", "json", bundle.id()])).expect("JSON")
+    };
+    let pid = |bundle: &Bundle| bundle.state_of(bundle.id())["pid"].clone();
+    let one = created(&|_| {});
+    let init = pid(&one);
+    let other = created(&|config| {
+        let linux = &mut config["linux"];
+        let namespaces = linux["namespaces"].as_array_mut().expect("a list");
+        // An ordinary user's own are those of their user namespace.
+        let user = namespaces.iter().any(|one| one["type"] == "user");
+        for joined in
+            namespaces.iter_mut().filter(|one| one["type"] == "pid" || (user && one["type"] == "user"))
+        {
+            let name = joined["type"].as_str().expect("a type").to_owned();
+            joined["path"] = json!(format!("/proc/{init}/ns/{name}"));
+        }
+        if user {
+            linux["uidMappings"] = json!([]);
+            linux["gidMappings"] = json!([]);
+        }
+        // A new /proc shows the PID namespace that it is mounted in, which is another user's to mount.
+        config["mounts"] = json!([]);
+    });
+    assert_eq!(ps(&other), json!([pid(&other)]));
+    assert_eq!(ps(&one).as_array().map(Vec::len), Some(2), "its namespace is its own: {}", ps(&one));
+}
+
 pub(crate) fn kill_all_reaches_every_process() {
     let bundle = waiting();
     bundle.create(bundle.id());

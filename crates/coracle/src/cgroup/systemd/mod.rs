@@ -15,7 +15,7 @@ mod bus;
 mod devices;
 mod name;
 mod owner;
-mod properties;
+pub mod properties;
 
 use std::path::{Path, PathBuf};
 

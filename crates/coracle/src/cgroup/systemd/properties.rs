@@ -7,7 +7,7 @@ use super::super::Settings;
 use crate::scheduler;
 
 /// A property of a unit: its name and its value.
-pub(super) type Property = (&'static str, Variant<'static>);
+pub type Property = (&'static str, Variant<'static>);
 
 /// systemd's word for no limit.
 const INFINITY: u64 = u64::MAX;
@@ -20,7 +20,7 @@ const PERIOD: u64 = 100_000;
 
 /// Those of the `settings` that systemd of this version has properties for; of two for the same one the later counts. A value
 /// that is none is left out: the kernel says what is wrong with it when it gets it.
-pub(super) fn limits(settings: &Settings, version: u32) -> Vec<Property> {
+pub fn limits(settings: &Settings, version: u32) -> Vec<Property> {
     let lines = settings.of_v2().flat_map(|(file, value)| value.lines().map(move |line| (file, line.trim())));
     lines.flat_map(|(file, line)| of_file(file, line, version)).collect()
 }
