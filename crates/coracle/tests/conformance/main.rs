@@ -40,8 +40,10 @@ mod process;
 mod propagation;
 mod running;
 mod scheduling;
+mod scopes;
 mod seccomp;
 mod systemd;
+mod systemd_limits;
 mod terminal;
 mod update;
 
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
         paths::TESTS,
         descriptors::TESTS,
         systemd::TESTS,
+        systemd_limits::TESTS,
         features::TESTS,
         events::TESTS,
         checkpoint::TESTS,

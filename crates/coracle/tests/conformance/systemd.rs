@@ -1,6 +1,5 @@
-//! config-linux.md, "Cgroups Path" and "Control groups", where systemd makes them: `--systemd-cgroup`. Row O-24.
+//! config-linux.md, "Cgroups Path", where systemd makes the group: `--systemd-cgroup`. Row O-24.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,20 +10,16 @@ use serde_json::{Value, json};
 use testkit::{Test, within};
 
 use super::common::{Bundle, Finish, fresh_id, is_coracle, text};
+use super::scopes::{
+    SLICE, SOON, SYSTEMD, Slice, bundle, exists, folder, goes_to, group_of, properties, systemctl,
+    try_create, waiting,
+};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o24_systemd_the_container_is_a_scope_of_its_slice(systemd),
     o24_systemd_a_slice_with_dashes_is_part_of_another(systemd),
     o24_systemd_without_a_path_the_scope_has_the_containers_id(systemd),
-    o24_systemd_limits_are_the_units_and_the_groups(systemd, controllers),
-    o24_systemd_limits_of_what_a_machine_has_are_the_units(systemd, root),
-    o24_systemd_what_it_has_no_word_for_is_the_groups(systemd, root),
-    o24_systemd_unified_limits_win(systemd, controllers),
-    o24_systemd_limits_of_a_scope_can_be_changed(systemd, controllers),
     o24_systemd_a_scope_is_given_to_the_owner_of_its_user_namespace(systemd, root),
-    o24_systemd_device_rules_are_the_units(systemd, root),
-    o24_systemd_device_rules_bite_where_it_has_no_words_for_them(systemd, root),
-    o24_systemd_annotations_say_nothing_to_it(systemd),
     o24_systemd_exec_goes_into_the_scope(systemd),
     o24_systemd_every_verb_finds_the_scope(systemd),
     o24_systemd_delete_takes_the_scope(systemd),
@@ -39,107 +34,6 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     o24_systemd_who_makes_groups_is_said_once(userns),
     o24_systemd_a_machine_without_it_is_told_what_to_do(no_systemd),
 };
-
-const SOON: Duration = Duration::from_secs(5);
-
-const SYSTEMD: &str = "--systemd-cgroup";
-
-/// A slice that every machine has.
-const SLICE: &str = "machine.slice";
-
-/// `systemctl WORDS` of our manager.
-fn systemctl(words: &[&str]) -> String {
-    let mut command = Command::new("systemctl");
-    if !geteuid().is_root() {
-        command.arg("--user");
-    }
-    text(&command.args(words).output().expect("systemctl starts").stdout)
-}
-
-/// The properties of a unit.
-fn properties(unit: &str) -> BTreeMap<String, String> {
-    let said = systemctl(&["show", "--all", unit]);
-    let all = said.lines().filter_map(|line| line.split_once('='));
-    // A list has a line for each entry.
-    all.fold(BTreeMap::new(), |mut map, (name, value)| {
-        let known: &mut String = map.entry(name.to_owned()).or_default();
-        *known = if known.is_empty() { value.to_owned() } else { format!("{known} {value}") };
-        map
-    })
-}
-
-fn exists(unit: &str) -> bool {
-    properties(unit)["LoadState"] != "not-found"
-}
-
-/// A bundle whose container waits for a signal, in the scope `test-ID.scope` of [`SLICE`]; the unit's name.
-fn bundle(change: impl FnOnce(&mut Value)) -> (Bundle, String) {
-    let bundle = Bundle::new();
-    let mut config = Bundle::config();
-    config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
-    config["linux"]["cgroupsPath"] = json!(format!("{SLICE}:test:{}", bundle.id()));
-    change(&mut config);
-    bundle.write(&config);
-    let unit = format!("test-{}.scope", bundle.id());
-    (bundle, unit)
-}
-
-/// A slice of the test's own. It outlives what was in it.
-struct Slice(String);
-
-impl Slice {
-    fn new() -> Slice {
-        Slice(format!("{}.slice", fresh_id().replace('-', "_")))
-    }
-}
-
-impl Drop for Slice {
-    fn drop(&mut self) {
-        systemctl(&["stop", &self.0]);
-    }
-}
-
-/// Has the scope of [`bundle`]'s container be in another slice.
-fn goes_to(config: &mut Value, slice: &str) {
-    let path = config["linux"]["cgroupsPath"].as_str().expect("a path").replace(SLICE, slice);
-    config["linux"]["cgroupsPath"] = json!(path);
-}
-
-/// `OPTIONS create` of the bundle's container. What it says, where it fails.
-fn try_create(options: &[&str], bundle: &Bundle) -> Result<(), String> {
-    let (path, id) = (bundle.path().display().to_string(), bundle.id());
-    let mut create = bundle.coracle(&[options, &["create", "--bundle", &path, id]].concat());
-    let errors = bundle.path().join("errors");
-    let file = |path: PathBuf| std::fs::File::create(path).expect("a file");
-    create.stdout(file(bundle.output(id))).stderr(file(errors.clone()));
-    let status = create.finish().status;
-    let said = std::fs::read_to_string(errors).unwrap_or_default();
-    if status.success() { Ok(()) } else { Err(said) }
-}
-
-/// A container of this config, whose program waits; the unit's name.
-#[track_caller]
-fn waiting(change: impl FnOnce(&mut Value)) -> (Bundle, String) {
-    let (bundle, unit) = bundle(change);
-    let created = try_create(&[SYSTEMD], &bundle);
-    assert_eq!(created, Ok(()));
-    bundle.must(&["start", bundle.id()]);
-    bundle.ready();
-    (bundle, unit)
-}
-
-/// The control group of the process, as `/proc` tells it.
-fn group_of(pid: &Value) -> String {
-    let said = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("a process");
-    let line = said.lines().find_map(|line| line.strip_prefix("0::"));
-    line.expect("a group of version 2").to_owned()
-}
-
-/// The folder of the container's control group.
-fn folder(bundle: &Bundle) -> PathBuf {
-    let group = group_of(&bundle.state_of(bundle.id())["pid"]);
-    Path::new("/sys/fs/cgroup").join(group.trim_start_matches('/'))
-}
 
 fn o24_systemd_the_container_is_a_scope_of_its_slice() {
     let (bundle, unit) = waiting(|_| {});
@@ -183,175 +77,6 @@ fn o24_systemd_without_a_path_the_scope_has_the_containers_id() {
     assert!(group.ends_with(&format!("-{}.scope", bundle.id())), "{group}");
 }
 
-/// The unit and the group's files, each as it is wanted.
-#[track_caller]
-fn assert_limits(bundle: &Bundle, unit: &str, units: &[(&str, &str)], files: &[(&str, &str)]) {
-    let found = properties(unit);
-    for (name, wanted) in units {
-        assert_eq!(found[*name], *wanted, "{name}");
-    }
-    for (file, wanted) in files {
-        let value = std::fs::read_to_string(folder(bundle).join(file)).expect("a file of the group");
-        assert_eq!(value.trim_end(), *wanted, "{file}");
-    }
-}
-
-fn o24_systemd_limits_are_the_units_and_the_groups() {
-    let (bundle, unit) = waiting(|c| {
-        c["linux"]["resources"] = json!({
-            "memory": { "limit": 67_108_864, "reservation": 33_554_432, "swap": 100_663_296 },
-            "cpu": { "shares": 512, "quota": 12_345, "period": 50_000 },
-            "pids": { "limit": 42 },
-        });
-    });
-    let units = [
-        ("MemoryMax", "67108864"),
-        ("MemoryLow", "33554432"),
-        ("MemorySwapMax", "33554432"),
-        ("TasksMax", "42"),
-        // In percent, and never less than was asked for.
-        ("CPUQuotaPerSecUSec", "250ms"),
-        ("CPUQuotaPeriodUSec", "50ms"),
-    ];
-    let files = [
-        ("memory.max", "67108864"),
-        ("memory.low", "33554432"),
-        ("cpu.max", "12345 50000"),
-        ("pids.max", "42"),
-    ];
-    assert_limits(&bundle, &unit, &units, &files);
-    let weight = std::fs::read_to_string(folder(&bundle).join("cpu.weight")).expect("cpu.weight");
-    assert_eq!(properties(&unit)["CPUWeight"], weight.trim_end());
-}
-
-/// Of its processors, its memory, its disks; and the time of processors in which nobody names the period.
-fn o24_systemd_limits_of_what_a_machine_has_are_the_units() {
-    let (bundle, unit) = waiting(|c| {
-        c["linux"]["resources"] = json!({
-            "cpu": { "quota": 30_000, "cpus": "0", "mems": "0" },
-            "blockIO": { "weight": 500 },
-        });
-    });
-    let units = [
-        ("AllowedCPUs", "0"),
-        ("AllowedMemoryNodes", "0"),
-        ("CPUQuotaPerSecUSec", "300ms"),
-        ("IOWeight", "4950"),
-    ];
-    let files = [("cpuset.cpus", "0"), ("cpuset.mems", "0"), ("cpu.max", "30000 100000")];
-    assert_limits(&bundle, &unit, &units, &files);
-}
-
-/// It gives a scope the controllers that it knows, and no other.
-fn o24_systemd_what_it_has_no_word_for_is_the_groups() {
-    let there = std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").expect("the controllers");
-    if !there.split_whitespace().any(|name| name == "hugetlb") {
-        return;
-    }
-    let asked = json!({ "hugepageLimits": [{ "pageSize": "2MB", "limit": 4_194_304 }] });
-    let files = [("hugetlb.2MB.max", "4194304")];
-    // Where nobody has given it to the slice yet.
-    let slice = Slice::new();
-    let (bundle, unit) = waiting(|c| {
-        goes_to(c, &slice.0);
-        c["linux"]["resources"] = asked.clone();
-    });
-    assert_limits(&bundle, &unit, &[], &files);
-
-    let slice = Slice::new();
-    let (bundle, unit) = waiting(|c| goes_to(c, &slice.0));
-    assert!(!folder(&bundle).join(files[0].0).exists(), "it has not asked for it");
-    let limits = bundle.path().join("limits");
-    std::fs::write(&limits, asked.to_string()).expect("a file");
-    bundle.must(&["update", "--resources", &limits.display().to_string(), bundle.id()]);
-    assert_limits(&bundle, &unit, &[], &files);
-}
-
-fn o24_systemd_unified_limits_win() {
-    let (bundle, unit) = waiting(|c| {
-        c["linux"]["resources"] = json!({
-            "memory": { "limit": 67_108_864 },
-            "unified": {
-                "memory.max": "50331648", "memory.high": "max", "memory.min": "4096", "cpu.max": "max 100000",
-                "cpu.weight": "321", "pids.max": "max",
-            },
-        });
-    });
-    let units = [
-        ("MemoryMax", "50331648"),
-        ("MemoryHigh", "infinity"),
-        ("MemoryMin", "4096"),
-        ("CPUWeight", "321"),
-        ("CPUQuotaPerSecUSec", "infinity"),
-        ("TasksMax", "infinity"),
-    ];
-    let files =
-        [("memory.max", "50331648"), ("memory.min", "4096"), ("cpu.weight", "321"), ("pids.max", "max")];
-    assert_limits(&bundle, &unit, &units, &files);
-}
-
-fn o24_systemd_limits_of_a_scope_can_be_changed() {
-    let (bundle, unit) = waiting(|_| {});
-    let changed = |asked: Value, wanted: &[(&str, &str)], files: &[(&str, &str)]| {
-        let limits = bundle.path().join("limits");
-        std::fs::write(&limits, asked.to_string()).expect("a file");
-        bundle.must(&["update", "--resources", &limits.display().to_string(), bundle.id()]);
-        assert_limits(&bundle, &unit, wanted, files);
-    };
-    changed(
-        json!({
-            "memory": { "limit": 67_108_864, "reservation": 33_554_432, "swap": 100_663_296 },
-            "cpu": { "shares": 512, "quota": 12_345, "period": 50_000, "cpus": "0", "mems": "0" },
-            "pids": { "limit": 43 },
-            "unified": { "memory.high": "60002304", "memory.min": "8192" },
-        }),
-        &[
-            ("MemoryMax", "67108864"),
-            ("MemoryLow", "33554432"),
-            ("MemorySwapMax", "33554432"),
-            ("MemoryHigh", "60002304"),
-            ("MemoryMin", "8192"),
-            ("CPUWeight", "59"),
-            // In percent, and never less than was asked for.
-            ("CPUQuotaPerSecUSec", "250ms"),
-            ("CPUQuotaPeriodUSec", "50ms"),
-            ("AllowedCPUs", "0"),
-            ("AllowedMemoryNodes", "0"),
-            ("TasksMax", "43"),
-        ],
-        &[("memory.max", "67108864"), ("cpu.max", "12345 50000"), ("cpuset.cpus", "0"), ("pids.max", "43")],
-    );
-    // The kernel keeps the period.
-    changed(
-        json!({ "cpu": { "quota": 25_000 } }),
-        &[("CPUQuotaPerSecUSec", "500ms"), ("CPUQuotaPeriodUSec", "50ms")],
-        &[("cpu.max", "25000 50000"), ("pids.max", "43")],
-    );
-    changed(
-        json!({
-            "memory": { "limit": -1 },
-            "cpu": { "quota": -1 },
-            "pids": { "limit": -1 },
-            "unified": { "memory.high": "max", "cpu.weight": "321" },
-        }),
-        &[
-            ("MemoryMax", "infinity"),
-            ("MemorySwapMax", "infinity"),
-            ("MemoryHigh", "infinity"),
-            ("MemoryMin", "8192"),
-            ("CPUWeight", "321"),
-            ("CPUQuotaPerSecUSec", "infinity"),
-            ("TasksMax", "infinity"),
-        ],
-        &[("memory.max", "max"), ("memory.min", "8192"), ("cpu.max", "max 50000"), ("cpu.weight", "321")],
-    );
-    changed(json!({ "cpu": { "idle": 1 } }), &[("CPUWeight", "idle")], &[("cpu.idle", "1")]);
-    // What systemd writes when it is reloaded is what it was told.
-    systemctl(&["daemon-reload"]);
-    let files = [("memory.min", "8192"), ("pids.max", "max"), ("cpuset.cpus", "0")];
-    assert_limits(&bundle, &unit, &[("MemoryMin", "8192")], &files);
-}
-
 /// It may divide its group, as its root in the user namespace is a user of this machine.
 fn o24_systemd_a_scope_is_given_to_the_owner_of_its_user_namespace() {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -382,62 +107,6 @@ fn o24_systemd_a_scope_is_given_to_the_owner_of_its_user_namespace() {
         let path = folder.join(file);
         assert!(!path.exists() || owner(&path) == 0, "{file}");
     }
-}
-
-fn o24_systemd_device_rules_are_the_units() {
-    let (_bundle, unit) = waiting(|c| {
-        c["linux"]["resources"] = json!({ "devices": [
-            { "allow": false, "access": "rwm" },
-            { "allow": true, "type": "c", "major": 10, "minor": 229, "access": "rw" },
-            { "allow": true, "type": "c", "major": 4, "access": "r" },
-        ] });
-    });
-    let found = properties(&unit);
-    assert_eq!(found["DevicePolicy"], "strict");
-    for entry in ["/dev/char/10:229 rw", "/dev/char/1:3 rwm", "char-* m"] {
-        assert!(found["DeviceAllow"].contains(entry), "{entry}: {}", found["DeviceAllow"]);
-    }
-    let terminals = ["char-4 r", "char-tty r"].iter().any(|entry| found["DeviceAllow"].contains(entry));
-    assert!(terminals, "{}", found["DeviceAllow"]);
-
-    let (_bundle, unit) = waiting(|c| {
-        c["linux"]["resources"] = json!({ "devices": [
-            { "allow": true, "access": "rwm" },
-            { "allow": false, "type": "c", "major": 4, "access": "rwm" },
-        ] });
-    });
-    let found = properties(&unit);
-    assert_eq!((found["DevicePolicy"].as_str(), found.get("DeviceAllow")), ("auto", None), "all but some");
-}
-
-/// systemd can deny nothing that is part of what it allows: all but some it takes for all.
-fn o24_systemd_device_rules_bite_where_it_has_no_words_for_them() {
-    let (bundle, _) = bundle(|c| {
-        c["process"]["args"] = json!(["/probe", "open", "/tmp/device"]);
-        c["linux"]["devices"] =
-            json!([{ "path": "/tmp/device", "type": "c", "major": 4, "minor": 0, "fileMode": 0o666 }]);
-        c["linux"]["resources"] = json!({ "devices": [
-            { "allow": true, "access": "rwm" },
-            { "allow": false, "type": "c", "major": 4, "minor": 0, "access": "r" },
-        ] });
-    });
-    let output = bundle.command(&[SYSTEMD], bundle.id()).finish();
-    let report: probe::Report = serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("no report: {error}: {}", text(&output.stderr)));
-    assert_eq!(report.did.and_then(|did| did.errno).as_deref(), Some("EPERM"));
-}
-
-/// Whoever may annotate a pod would command the host's root (CVE-2024-3154).
-fn o24_systemd_annotations_say_nothing_to_it() {
-    let (_bundle, unit) = waiting(|c| {
-        c["annotations"] = json!({
-            "org.systemd.property.Description": "'annotated'",
-            "org.systemd.property.TimeoutStopUSec": "uint64 7000000",
-        });
-    });
-    let found = properties(&unit);
-    assert_ne!(found["Description"], "annotated");
-    assert_ne!(found["TimeoutStopUSec"], "7s");
 }
 
 /// Starts one more process in the container, and leaves it there. Returns its number.
