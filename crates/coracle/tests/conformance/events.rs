@@ -18,6 +18,7 @@ use super::groups::{Disk, is_v2};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     o30_events_tell_the_statistics_at_once(root, cgroup),
+    o30_events_tell_of_pressure(root, cgroup2),
     o30_events_tell_the_time_that_a_program_takes(root, cgroup),
     o30_events_have_the_words_of_runc(root, cgroup, runc),
     o30_events_tell_what_has_happened(root, cgroup),
@@ -118,13 +119,18 @@ fn o30_events_tell_the_statistics_at_once() {
     for name in ["cpu", "cpuset", "blkio", "hugetlb", "intel_rdt"] {
         assert!(data[name].is_object(), "{name}: {}", data[name]);
     }
-    if is_v2() && Path::new("/proc/pressure").exists() {
+    let names: BTreeSet<_> = data.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert!(names.contains("network_interfaces"), "{names:?}");
+}
+
+/// How long it has waited for each, in a kernel that counts that.
+fn o30_events_tell_of_pressure() {
+    let data = stats(&waiting())["data"].clone();
+    if Path::new("/proc/pressure").exists() {
         for name in ["cpu", "memory", "blkio"] {
             assert!(data[name]["psi"]["some"]["avg10"].is_f64(), "{name}: {}", data[name]);
         }
     }
-    let names: BTreeSet<_> = data.as_object().expect("an object").keys().map(String::as_str).collect();
-    assert!(names.contains("network_interfaces"), "{names:?}");
 }
 
 /// In nanoseconds, whichever unit the kernel has.

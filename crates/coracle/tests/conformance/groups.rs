@@ -209,13 +209,12 @@ impl Disk {
     /// Has a container of this config find it at /tmp/disk, and nothing in its way.
     pub(super) fn goes_into(&self, config: &mut Value) {
         let node = json!({ "type": "b", "major": self.major, "minor": self.minor });
-        let with = |name: &str, value: Value| {
-            let mut node = node.clone();
-            node[name] = value;
-            node
-        };
-        config["linux"]["devices"] = json!([with("path", json!("/tmp/disk"))]);
-        config["linux"]["resources"]["devices"] = json!([with("allow", json!(true))]);
+        let (mut there, mut allowed) = (node.clone(), node);
+        there["path"] = json!("/tmp/disk");
+        allowed["allow"] = json!(true);
+        allowed["access"] = json!("rwm");
+        config["linux"]["devices"] = json!([there]);
+        config["linux"]["resources"]["devices"] = json!([allowed]);
     }
 }
 
