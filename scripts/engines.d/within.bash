@@ -13,9 +13,11 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lock /run/user
 # podman's locks live here, by a name that other processes of the machine may have.
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
-# What an engine writes for a moment goes with its folder, also when it is killed.
+# What an engine writes for a moment, or to its usual place although it was told another, goes with its folder.
 export TMPDIR=$PLACE/scratch
 mkdir -m 1777 "$TMPDIR"
+mkdir -p "$PLACE"/lib/{upper,work}
+mount -t overlay -o "lowerdir=/var/lib,upperdir=$PLACE/lib/upper,workdir=$PLACE/lib/work" overlay /var/lib
 # Its own view of the control groups. What is made in them does not end with us: it is all below $GROUP, and removed by our caller.
 groups=/sys/fs/cgroup view=$WORK/groups
 if [[ ! -e $groups/cgroup.controllers ]]; then
