@@ -124,7 +124,7 @@ fn cve_2016_9962_nobody_inside_looks_into_an_exec() {
     bundle.create(bundle.id());
     bundle.must(&["start", bundle.id()]);
     within(Duration::from_secs(5), "the attacker looks", || said_by(&bundle).contains("ready"));
-    for _ in 0..100 {
+    for _ in 0..40 {
         let mut exec = bundle.coracle(&["exec", bundle.id(), "/busybox", "sleep", "0.01"]);
         // From a directory that is the host's alone.
         let output = exec.current_dir(bundle.path()).env(SECRET, "secret").finish();
@@ -174,7 +174,7 @@ fn cve_2019_5736_the_runtimes_program_cannot_be_written() {
     bundle.create(bundle.id());
     bundle.must(&["start", bundle.id()]);
     within(Duration::from_secs(5), "the attacker looks", || said_by(&bundle).contains("ready"));
-    for _ in 0..40 {
+    for _ in 0..20 {
         // How it ends is all the same.
         by_copy(&copy, &bundle, &["exec", bundle.id(), "/evil"]).finish();
         // Nobody runs it now: the attacker's moment. There is no event that tells of it.
