@@ -106,7 +106,7 @@ const AT_ONCE: u32 = 4;
 #[track_caller]
 pub(crate) fn race(bundle: &Bundle, one: &Path, other: &Path, round: impl Fn(u32) -> bool + Sync) {
     let asked = std::env::var("CORACLE_ROUNDS").ok().and_then(|number| number.parse().ok());
-    let end = asked.is_none().then(|| Instant::now() + Duration::from_secs(15));
+    let end = asked.is_none().then(|| Instant::now() + Duration::from_secs(12));
     let (all, next, ran) = (asked.unwrap_or(500), AtomicU32::new(0), AtomicU32::new(0));
     let leaks = Leaks::watch(&mut Command::new("true"), bundle.0.id());
     let exchange = Exchange::begin(one, other);

@@ -4,7 +4,7 @@
 //! untouched in the end, and the same thing used as it is meant to be used must work: else nothing was tried.
 //!
 //! It takes any runtime: `CORACLE_RUNTIME=/usr/sbin/runc cargo test -p coracle --test cve`. A race is run 500 times, and not
-//! longer than 15 seconds; with `CORACLE_ROUNDS` as often as that says.
+//! longer than 12 seconds; with `CORACLE_ROUNDS` as often as that says.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -2,6 +2,7 @@
 //! symlink, a volume, a mount. A setting (sysctl) is what the runtime writes; labels of AppArmor and SELinux go the same way.
 
 use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use testkit::Test;
@@ -17,6 +18,7 @@ pub(crate) const TESTS: &[Test] = testkit::tests! {
     cve_2023_27561_proc_stays_where_it_is_while_its_place_is_exchanged(userns),
     cve_2023_28642_no_way_around_leads_a_mount_into_proc(userns),
     cve_2025_52881_what_lies_in_the_way_of_a_write_is_not_written(userns),
+    cve_2025_52881_a_write_arrives_while_proc_is_exchanged(userns),
     cve_2025_52881_a_container_cannot_take_the_writes_of_exec(userns),
 };
 
@@ -83,12 +85,16 @@ fn cve_2019_19921_a_symlink_in_the_place_of_proc_takes_no_writes() {
         std::fs::remove_dir(bundle.path("rootfs/proc")).expect("no /proc");
         symlink(to, bundle.path("rootfs/proc")).expect("a symlink");
         refused_or_written(&bundle, &canary, &wish, "/proc", to);
-        // Nor by a root filesystem that is made of it alone.
-        wish["mounts"].as_array_mut().expect("a list").pop();
-        let ran = tried(&bundle, &wish);
-        canary.assert_untouched(to);
-        drop(ran);
     }
+}
+
+/// A root filesystem whose /proc is a directory and, by turns, a symlink to a volume; a config that mounts that volume first; and
+/// the two places.
+fn by_turns(bundle: &Bundle, mut wish: Value) -> (Value, PathBuf, PathBuf) {
+    let (proc, link) = (bundle.path("rootfs/proc"), bundle.path("rootfs/link"));
+    symlink("volume", &link).expect("a symlink");
+    wish["mounts"].as_array_mut().expect("a list").insert(0, bundle.bind("canary", "/volume", &["bind"]));
+    (wish, proc, link)
 }
 
 /// runc before 1.1.5 had the same again, for what comes and goes: two containers with shared volumes, the place of /proc
@@ -96,24 +102,23 @@ fn cve_2019_19921_a_symlink_in_the_place_of_proc_takes_no_writes() {
 fn cve_2023_27561_proc_stays_where_it_is_while_its_place_is_exchanged() {
     let bundle = Bundle::new();
     let canary = Canary::new(&bundle, &FAKE);
-    let (proc, link) = (bundle.path("rootfs/proc"), bundle.path("rootfs/link"));
-    symlink("volume", &link).expect("a symlink");
-    let mut wish = config(&[], &READ);
-    wish["mounts"].as_array_mut().expect("a list").insert(0, bundle.bind("canary", "/volume", &["bind"]));
-    assert!(refused_or_written(&bundle, &canary, &wish, "/proc", "a real one"), "a directory is right");
+    let (wish, proc, link) = by_turns(&bundle, Bundle::config(&[], &["exit", "0"]));
+    let kind = |report: &probe::Report, place: &str| report.mount_at(place).map(|mount| mount.fstype.clone());
+    let report = tried(&bundle, &wish).expect("a directory is right");
+    assert_eq!(kind(&report, "/proc").as_deref(), Some("proc"));
     race(&bundle, &proc, &link, |round| {
-        let ran = tried_in(round, &bundle, &wish);
-        canary.assert_untouched(&format!("round {round}"));
-        let Ok(report) = ran else { return false };
+        let Ok(report) = tried_in(round, &bundle, &wish) else { return false };
         // Where it is now, it was taken to with its directory.
-        let kind = report.mount_at("/volume").map(|mount| mount.fstype.as_str());
-        assert_ne!(kind, Some("proc"), "round {round}: it was mounted through the symlink");
+        let mounted = kind(&report, "/volume");
+        assert_ne!(mounted.as_deref(), Some("proc"), "round {round}: it was mounted through the symlink");
         true
     });
+    canary.assert_untouched("in the end");
 }
 
-/// runc before 1.1.5 knew by their words which mounts lie in /proc: a symlink to it led them there, and AppArmor's and
-/// SELinux's files could be covered. Cure: it is asked of the kernel where an opened place is. GHSA-g2j6-57v7-gm8c.
+/// runc before 1.1.5 could be led around its rule that nothing is mounted in /proc, by a /proc that is a symlink and mounts that
+/// know its other name: what AppArmor and SELinux are told by was covered. Cure: it is asked of the kernel where an opened place
+/// is, and what is written does not go through the container's /proc. GHSA-g2j6-57v7-gm8c.
 fn cve_2023_28642_no_way_around_leads_a_mount_into_proc() {
     let bundle = Bundle::new();
     let canary = Canary::new(&bundle, &FAKE);
@@ -144,6 +149,21 @@ fn cve_2023_28642_no_way_around_leads_a_mount_into_proc() {
     let mounts = [bundle.bind("host/file", "/proc/uptime", &["bind"])];
     let ran = tried(&bundle, &Bundle::config(&mounts, &["open", "/proc/uptime"]));
     assert_eq!(ran.as_ref().map(told), Ok("of the host".into()), "lxcfs covers such files");
+    // By its other name, it is no /proc for those who go by words; a second one tells what the kernel has.
+    let bundle = Bundle::new();
+    let canary = Canary::new(&bundle, &FAKE);
+    std::fs::remove_dir(bundle.path("rootfs/proc")).expect("no /proc");
+    symlink("other", bundle.path("rootfs/proc")).expect("a symlink");
+    let covers = FAKE.iter().filter(|name| name.starts_with("self/attr/exec") || **name == SETTING);
+    let cover = |name: &&str| bundle.bind(&format!("canary/{name}"), &format!("/other/{name}"), &["bind"]);
+    let mounts: Vec<_> = [proc_at("/second")].into_iter().chain(covers.map(|name| cover(name))).collect();
+    let mut wish = config(&mounts, &["open", &format!("/second/{SETTING}")]);
+    wish["mounts"][0]["destination"] = json!("/other");
+    refused_or_written(&bundle, &canary, &wish, "/second", "by its other name");
+}
+
+fn proc_at(place: &str) -> Value {
+    json!({ "destination": place, "type": "proc", "source": "proc" })
 }
 
 /// runc before 1.2.8 could be made to write labels and settings to another file of /proc, or to none: by a mount over it, or a
@@ -158,6 +178,15 @@ fn cve_2025_52881_what_lies_in_the_way_of_a_write_is_not_written() {
         refused_or_written(&bundle, &canary, &config(&mounts, &READ), "/proc", name);
     }
     assert!(refused_or_written(&bundle, &canary, &config(&[], &READ), "/proc", "none"), "it can be written");
+    // A volume behind a symlink, and no procfs at all.
+    let bundle = Bundle::new();
+    let canary = Canary::new(&bundle, &FAKE);
+    std::fs::remove_dir(bundle.path("rootfs/proc")).expect("no /proc");
+    symlink("volume", bundle.path("rootfs/proc")).expect("a symlink");
+    let mut wish = config(&[bundle.bind("canary", "/volume", &["bind"])], &READ);
+    wish["mounts"].as_array_mut().expect("a list").remove(0);
+    drop(tried(&bundle, &wish));
+    canary.assert_untouched("no procfs");
     // A root filesystem with files in the place of /proc's; the kernel's is elsewhere. They are symlinks to a volume, or to
     // another setting.
     for to in [format!("/volume/{SETTING}"), "/tmp/sys/kernel/domainname".to_owned()] {
@@ -175,6 +204,23 @@ fn cve_2025_52881_what_lies_in_the_way_of_a_write_is_not_written() {
             assert_ne!(told(&report).trim(), "1", "{to}: it became another setting");
         }
     }
+}
+
+/// The same while the container's /proc comes and goes, which is how it was found.
+fn cve_2025_52881_a_write_arrives_while_proc_is_exchanged() {
+    let bundle = Bundle::new();
+    let canary = Canary::new(&bundle, &FAKE);
+    let (mut wish, proc, link) = by_turns(&bundle, config(&[], &["open", &format!("/tmp/{SETTING}")]));
+    wish["mounts"].as_array_mut().expect("a list").push(proc_at("/tmp"));
+    assert!(refused_or_written(&bundle, &canary, &wish, "/tmp", "a real one"), "a directory is right");
+    race(&bundle, &proc, &link, |round| {
+        let ran = tried_in(round, &bundle, &wish);
+        canary.assert_untouched(&format!("round {round}"));
+        ran.is_ok_and(|report| {
+            assert_eq!(told(&report), "1\n", "round {round}: the write went elsewhere");
+            true
+        })
+    });
 }
 
 /// The same of a later process: the container has mounted over its own /proc by then.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use testkit::{Test, within};
 
 use super::attack::Canary;
-use super::common::{self, Finish, text};
+use super::common::{self, Finish, is_coracle, text};
 use super::harbour::{Bundle, told};
 use super::running::{exec, waiting};
 
@@ -72,18 +72,17 @@ fn cve_2016_9962_nobody_inside_looks_into_an_init_that_waits() {
     let seen = || {
         attacks.map(|attack| {
             let said = inside.must(&[&["exec", inside.id(), "/probe"], attack].concat());
-            told(&serde_json::from_str(said.lines().next().unwrap_or_default()).expect("a report"))
+            let report = serde_json::from_str(said.lines().next().unwrap_or_default()).expect("a report");
+            let said = told(&report);
+            // An environment is nobody's business, in a message of a test as well.
+            if said.contains('=') { "an environment".to_owned() } else { said }
         })
     };
     assert_eq!(seen(), ["EACCES", "EACCES", "EACCES", "EPERM"], "the runtime's process is laid open");
     victim.must(&["start", victim.id()]);
     victim.ready();
-    let [cwd, input, environ, traced] = seen();
-    assert!(
-        cwd.contains("probe") && environ.contains("PATH="),
-        "a program like the attacker: {cwd} {environ}"
-    );
-    assert_eq!([input, traced], ["", ""]);
+    let of_a_program = ["dev\nprobe\nproc\ntmp", "", "an environment", ""];
+    assert_eq!(seen(), of_a_program, "a program like the attacker can be looked into");
     victim.must(&["delete", "--force", victim.id()]);
 }
 
@@ -182,7 +181,8 @@ fn cve_2019_5736_the_runtimes_program_cannot_be_written() {
         assert!(std::fs::read(&copy).expect("the copy") == before, "the runtime was overwritten");
     }
     let said = said_by(&bundle);
-    assert!(said.contains("held"), "the attacker never held the runtime's file: {said}");
+    // A runtime that needs libraries does not run inside; ours does.
+    assert!(!is_coracle() || said.contains("held"), "the attacker never held the runtime's file: {said}");
     assert!(!said.contains("written"), "{said}");
     let output = by_copy(&copy, &bundle, &["exec", bundle.id(), "/probe"]).finish();
     assert!(serde_json::from_slice::<probe::Report>(&output.stdout).is_ok(), "{}", text(&output.stderr));
