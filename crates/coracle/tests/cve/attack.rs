@@ -88,6 +88,11 @@ fn told(run: &mut Command) -> Result<probe::Report, String> {
 /// is left.
 #[track_caller]
 pub(crate) fn tried_in(round: u32, bundle: &Bundle, config: &Value) -> Result<probe::Report, String> {
+    told(&mut in_round(round, bundle, config))
+}
+
+/// The run of that.
+pub(crate) fn in_round(round: u32, bundle: &Bundle, config: &Value) -> Command {
     let folder = bundle.path(&format!("round-{round}"));
     std::fs::create_dir(&folder).expect("a folder");
     let mut config = config.clone();
@@ -95,7 +100,8 @@ pub(crate) fn tried_in(round: u32, bundle: &Bundle, config: &Value) -> Result<pr
     std::fs::write(folder.join("config.json"), config.to_string()).expect("a config");
     let id = format!("{}-{round}", bundle.0.id());
     let mut run = bundle.0.coracle(&["run", "--bundle", &folder.display().to_string(), &id]);
-    told(run.env(Leaks::VARIABLE, bundle.0.id()))
+    run.env(Leaks::VARIABLE, bundle.0.id());
+    run
 }
 
 /// How many rounds are run at the same time: a container's birth and death are mostly waiting.

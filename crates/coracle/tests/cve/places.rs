@@ -7,6 +7,7 @@ use serde_json::Value;
 use testkit::Test;
 
 use super::attack::{Canary, UNTOUCHED, race, tried, tried_in};
+use super::common::is_coracle;
 use super::harbour::{Bundle, tmpfs, told};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
@@ -50,7 +51,10 @@ fn cve_2019_18837_no_symlink_of_the_root_filesystem_leads_out() {
         let mounts = [tmpfs(&folder, &[]), bundle.bind("host/file", &file, &["bind"])];
         let ran = tried(&bundle, &Bundle::config(&mounts, &["open", &file]));
         canary.assert_untouched(name);
-        assert_eq!(ran.as_ref().map(told), Ok("of the host".into()), "{name}: inside, it is followed");
+        // Others refuse what leads to nothing.
+        if is_coracle() {
+            assert_eq!(ran.as_ref().map(told), Ok("of the host".into()), "{name}: inside, it is followed");
+        }
     }
     let onto = [bundle.bind("host/file", "/one", &["bind"]), bundle.bind("canary", "/seen", &["bind"])];
     let ran = tried(&bundle, &Bundle::config(&onto, &["open", "/seen/file"]));
