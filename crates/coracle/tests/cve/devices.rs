@@ -48,7 +48,7 @@ fn cve_2025_31133_nothing_else_covers_a_masked_path() {
     for to in [canary.file("file"), "/volume/file".into(), "../volume/file".into(), "../covered".into()] {
         // The root filesystem's own /dev, and one that is a volume.
         symlink(&to, &null).expect("a symlink");
-        assert_eq!(shown(&masking(&[volume.clone()]), &to), "", "{to}");
+        assert_eq!(shown(&masking(std::slice::from_ref(&volume)), &to), "", "{to}");
         std::fs::remove_file(&null).expect("it is there");
         std::fs::create_dir_all(bundle.path("dev")).expect("a folder");
         symlink(&to, bundle.path("dev/null")).expect("a symlink");

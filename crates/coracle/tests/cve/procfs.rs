@@ -156,7 +156,7 @@ fn cve_2023_28642_no_way_around_leads_a_mount_into_proc() {
     symlink("other", bundle.path("rootfs/proc")).expect("a symlink");
     let covers = FAKE.iter().filter(|name| name.starts_with("self/attr/exec") || **name == SETTING);
     let cover = |name: &&str| bundle.bind(&format!("canary/{name}"), &format!("/other/{name}"), &["bind"]);
-    let mounts: Vec<_> = [proc_at("/second")].into_iter().chain(covers.map(|name| cover(name))).collect();
+    let mounts: Vec<_> = [proc_at("/second")].into_iter().chain(covers.map(cover)).collect();
     let mut wish = config(&mounts, &["open", &format!("/second/{SETTING}")]);
     wish["mounts"][0]["destination"] = json!("/other");
     refused_or_written(&bundle, &canary, &wish, "/second", "by its other name");
