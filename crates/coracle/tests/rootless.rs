@@ -13,12 +13,11 @@ mod ids;
 mod mounts;
 #[path = "rootless/place.rs"]
 mod place;
-#[path = "rootless/user.rs"]
-mod user;
 #[path = "rootless/verbs.rs"]
 mod verbs;
 
 use cgroups::*;
+use common::user;
 use engine::*;
 use ids::*;
 use mounts::*;

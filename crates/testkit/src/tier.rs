@@ -47,6 +47,7 @@ fn ask(name: &str) -> Result<(), Missing> {
         "newuidmap" => newuidmap(),
         "cgroup" => cgroup(),
         "root" => root(),
+        "setcap" => setcap(),
         "strace" => strace(),
         "nsenter" => nsenter(),
         "veth" => veth(),
@@ -185,6 +186,14 @@ pub fn root() -> Result<(), Missing> {
 /// What is missing.
 pub fn strace() -> Result<(), Missing> {
     tried(Command::new("strace").args(["-o", "/dev/null", "true"]), "strace", "install the package strace")
+}
+
+/// setcap of libcap, to give capabilities to files.
+///
+/// # Errors
+/// What is missing.
+pub fn setcap() -> Result<(), Missing> {
+    tried(Command::new("setcap").arg("-h"), "setcap", "install the package libcap2-bin")
 }
 
 /// nsenter of util-linux, to compare with.

@@ -1,6 +1,11 @@
 //! What the suites of the runtime share: a bundle with the probe in it, and what may not be left of its container.
 #![allow(dead_code, reason = "no suite needs all of it")]
 
+pub(crate) mod delegated;
+pub(crate) mod harbour;
+pub(crate) mod running;
+pub(crate) mod user;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -18,7 +18,6 @@ mod devices;
 mod events;
 mod features;
 mod groups;
-mod harbour;
 mod hook_failures;
 mod hook_notes;
 mod hook_process;
@@ -38,7 +37,6 @@ mod network;
 mod paths;
 mod process;
 mod propagation;
-mod running;
 mod scheduling;
 mod scopes;
 mod seccomp;
@@ -48,6 +46,8 @@ mod terminal;
 mod update;
 
 use std::process::ExitCode;
+
+use common::{harbour, running};
 
 fn main() -> ExitCode {
     let rooms = [

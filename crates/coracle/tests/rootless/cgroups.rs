@@ -1,13 +1,11 @@
 //! Control groups: none, or one that was delegated.
 
 use std::fs;
-use std::os::unix::fs::chown;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 use serde_json::{Value, json};
 
-use crate::common::fresh_id;
+use crate::common::delegated::Delegated;
 use crate::user::{User, must, must_fail, read, words};
 
 pub(crate) fn o31_without_a_control_group_nothing_can_be_paused() {
@@ -57,43 +55,6 @@ pub(crate) fn o31_what_is_asked_of_control_groups_must_be_had() {
             words => must_fail(run, words),
         }
         assert_eq!(user.0.left(), Vec::<PathBuf>::new(), "{options:?}");
-    }
-}
-
-/// A group of version 2 that is the user's, and one in it for their processes.
-struct Delegated {
-    path: PathBuf,
-}
-
-impl Delegated {
-    /// `None` where version 2 is not mounted.
-    fn new() -> Option<Delegated> {
-        let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
-        let is_v2 = |path: &&Path| statfs(*path).is_ok_and(|fs| fs.filesystem_type() == CGROUP2_SUPER_MAGIC);
-        let path = roots.into_iter().find(is_v2)?.join(fresh_id());
-        let inner = path.join("theirs");
-        fs::create_dir(&path).and_then(|()| fs::create_dir(&inner)).expect("a control group");
-        let (uid, gid) = User::ids();
-        let own = |path: &Path| chown(path, Some(uid), Some(gid)).expect("we are root");
-        for folder in [&path, &inner] {
-            own(folder);
-            ["cgroup.procs", "cgroup.subtree_control"].iter().for_each(|file| own(&folder.join(file)));
-        }
-        Some(Delegated { path })
-    }
-
-    /// `before` a call: it is made in that group.
-    fn enter(group: &Path) -> [String; 4] {
-        let script = "echo 0 >\"$0/cgroup.procs\" && exec \"$@\"";
-        ["sh", "-c", script, &group.display().to_string()].map(str::to_owned)
-    }
-}
-
-impl Drop for Delegated {
-    fn drop(&mut self) {
-        let inner = fs::read_dir(&self.path).into_iter().flatten().flatten();
-        inner.for_each(|entry| drop(fs::remove_dir(entry.path())));
-        let _ = fs::remove_dir(&self.path);
     }
 }
 

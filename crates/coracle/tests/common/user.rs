@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use nix::unistd::{getegid, geteuid};
 use serde_json::{Value, json};
 
-use crate::common::{Bundle, Finish, text};
+use super::{Bundle, Finish, text};
 
 const NOBODY: u32 = 65534;
 

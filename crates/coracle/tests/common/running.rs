@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::common::{Bundle, Finish, Leaks, is_coracle, says, text};
+use super::{Bundle, Finish, Leaks, is_coracle, says, text};
 
 /// What is changed in a good config, and words of the error.
-pub(super) type Row = (fn(&mut Value), &'static str);
+pub(crate) type Row = (fn(&mut Value), &'static str);
 
 /// Each is refused before anything is made, and the error has these words.
 #[track_caller]
-pub(super) fn each_is_refused(rows: &[Row]) {
+pub(crate) fn each_is_refused(rows: &[Row]) {
     for (change, words) in rows {
         let mut config = Bundle::config();
         change(&mut config);
@@ -20,7 +20,7 @@ pub(super) fn each_is_refused(rows: &[Row]) {
 
 /// The config is refused with an error, its program does not run, and nothing is left. Returns the error.
 #[track_caller]
-pub(super) fn refused(config: &Value) -> String {
+pub(crate) fn refused(config: &Value) -> String {
     let bundle = Bundle::new();
     let mut run = bundle.write(config).command(&[], bundle.id());
     let leaks = Leaks::watch(&mut run, bundle.id());
@@ -36,7 +36,7 @@ pub(super) fn refused(config: &Value) -> String {
 
 /// What the probe reports as the program of a good config that is changed.
 #[track_caller]
-pub(super) fn reported(change: impl FnOnce(&mut Value)) -> probe::Report {
+pub(crate) fn reported(change: impl FnOnce(&mut Value)) -> probe::Report {
     let bundle = Bundle::new();
     let mut config = Bundle::config();
     change(&mut config);
@@ -45,7 +45,7 @@ pub(super) fn reported(change: impl FnOnce(&mut Value)) -> probe::Report {
 
 /// A container of this config that waits.
 #[track_caller]
-pub(super) fn waiting(change: impl FnOnce(&mut Value)) -> Bundle {
+pub(crate) fn waiting(change: impl FnOnce(&mut Value)) -> Bundle {
     let bundle = Bundle::new();
     let mut config = Bundle::config();
     config["process"]["args"] = json!(["/probe", "wait-signal", "TERM"]);
@@ -58,7 +58,7 @@ pub(super) fn waiting(change: impl FnOnce(&mut Value)) -> Bundle {
 
 /// What the probe sees that exec runs with these options.
 #[track_caller]
-pub(super) fn exec(bundle: &Bundle, options: &[&str]) -> probe::Report {
+pub(crate) fn exec(bundle: &Bundle, options: &[&str]) -> probe::Report {
     let mut args = vec!["exec"];
     args.extend(options);
     args.push(bundle.id());
@@ -71,7 +71,7 @@ pub(super) fn exec(bundle: &Bundle, options: &[&str]) -> probe::Report {
 
 /// The same with a process file.
 #[track_caller]
-pub(super) fn exec_file(bundle: &Bundle, change: impl FnOnce(&mut Value)) -> probe::Report {
+pub(crate) fn exec_file(bundle: &Bundle, change: impl FnOnce(&mut Value)) -> probe::Report {
     let mut process =
         json!({ "args": ["/probe"], "cwd": "/", "user": { "uid": 0, "gid": 0 }, "env": ["PATH=/"] });
     change(&mut process);

@@ -12,7 +12,7 @@ use nix::sched::{CloneFlags, unshare};
 use serde_json::{Value, json};
 use testkit::within;
 
-use super::common::{self, Finish, Leaks, says, text};
+use super::{Finish, Leaks, says, text};
 
 /// Runs `test` in a thread that has a mount namespace of its own, whose mounts are private. What it mounts goes with it;
 /// the runtime, its child, sees it.
@@ -47,7 +47,7 @@ pub(crate) fn change(place: &Path, flags: MsFlags) {
 }
 
 /// A bundle, and what it has on the host beside it: `host`.
-pub(crate) struct Bundle(pub(crate) common::Bundle);
+pub(crate) struct Bundle(pub(crate) super::Bundle);
 
 /// What is mounted holds its folder.
 impl Drop for Bundle {
@@ -61,7 +61,7 @@ impl Drop for Bundle {
 impl Bundle {
     /// With a /dev in its root filesystem: there are runtimes that do not make one.
     fn empty() -> Bundle {
-        Bundle(common::Bundle::new())
+        Bundle(super::Bundle::new())
     }
 
     /// With the folder `host` and in it `file`, `below/file`.
@@ -110,7 +110,7 @@ impl Bundle {
 
     /// A config with these mounts beside /proc, in which the probe does this.
     pub(crate) fn config(mounts: &[Value], action: &[&str]) -> Value {
-        let mut config = common::Bundle::config();
+        let mut config = super::Bundle::config();
         config["mounts"].as_array_mut().expect("a list").extend_from_slice(mounts);
         let args = config["process"]["args"].as_array_mut().expect("a list");
         args.extend(action.iter().map(|word| json!(word)));
