@@ -17,6 +17,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
+use nix::errno::Errno;
+
 use crate::birth::{self, Born};
 use crate::cgroup::systemd::{self, Systemd, Wanted};
 use crate::cgroup::{self, Cgroup};
@@ -258,7 +260,9 @@ fn populate(
         }
         Err(error) => {
             init.born.bury();
-            Err(error)
+            // Its death may be seen where we speak to it.
+            let is_death = matches!(error.errno(), Some(Errno::EPIPE | Errno::ESRCH));
+            Err(if is_death && state.cgroup.has_starved() { Error::InitStarved } else { error })
         }
     }
 }

@@ -11,6 +11,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -334,6 +335,15 @@ fn lasting_mounts() -> String {
 pub(crate) fn fresh_id() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("test-{}-{:06}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// What our caller ignores is ignored by all that we start, but for SIGPIPE, which is a matter of our own.
+pub(crate) fn ignored_by_us() -> Vec<String> {
+    let status = std::fs::read_to_string("/proc/self/status").expect("our status");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a line");
+    let mask = u64::from_str_radix(mask.trim(), 16).expect("a mask");
+    let ignored = Signal::iterator().filter(|signal| mask & 1 << (*signal as u64 - 1) != 0);
+    ignored.filter(|signal| *signal != Signal::SIGPIPE).map(|signal| signal.as_str().to_owned()).collect()
 }
 
 /// What a run that fails may not change or leave, but for its bundle's state directory.

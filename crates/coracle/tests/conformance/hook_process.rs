@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use testkit::Test;
 
-use super::common::{Finish, Leaks, text};
+use super::common::{Finish, Leaks, ignored_by_us, text};
 use super::hook_notes::{ALL, Noted, marked, one_each};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
@@ -112,15 +112,6 @@ fn o05_they_begin_as_any_program_does() {
         );
         assert_eq!(report.umask, 0o022, "{moment}");
     }
-}
-
-/// What our caller ignores is ignored by all that we start, but for SIGPIPE, which is a matter of our own.
-fn ignored_by_us() -> Vec<String> {
-    let status = std::fs::read_to_string("/proc/self/status").expect("our status");
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a line");
-    let mask = u64::from_str_radix(mask.trim(), 16).expect("a mask");
-    let ignored = Signal::iterator().filter(|signal| mask & 1 << (*signal as u64 - 1) != 0);
-    ignored.filter(|signal| *signal != Signal::SIGPIPE).map(|signal| signal.as_str().to_owned()).collect()
 }
 
 /// "Any updates to config.json after this step MUST NOT affect the container."
