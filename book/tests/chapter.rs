@@ -52,7 +52,7 @@ fn only(chapter: &Path, transcript: &str) {
 
 /// Checks the book, and returns what is wrong, apart from pages that the copy leaves out on purpose.
 fn defects(dir: &Path) -> Vec<String> {
-    let found = book::check::run(&course(), dir, tools()).expect("the check runs").defects;
+    let found = book::check::run(&course(), dir, &tools()).expect("the check runs").defects;
     let left_out = ["has no chapter", "troubleshooting.md leads nowhere", "matrix.md leads nowhere"];
     let found = found.into_iter().filter(|defect| !left_out.iter().any(|words| defect.what.contains(words)));
     found.map(|defect| format!("{}:{}: {}", defect.file.display(), defect.line, defect.what)).collect()

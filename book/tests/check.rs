@@ -22,7 +22,7 @@ fn findings_of(name: &str, text: &str) -> Findings {
     fs::write(dir.path().join("book.toml"), "[book]\ntitle = \"Tiny\"\n").expect("book.toml");
     fs::write(src.join("preface.md"), "# Preface\n\nOnly here to link to.\n").expect("preface.md");
     fs::write(src.join(name), text).expect("the page");
-    let mut findings = check::run(&course, dir.path(), tools).expect("the check runs");
+    let mut findings = check::run(&course, dir.path(), &tools).expect("the check runs");
     // The tiny book has no chapters.
     findings.defects.retain(|defect| !defect.what.contains("has no chapter"));
     findings

@@ -55,7 +55,7 @@ fn digested(steps: &str) -> String {
 
 /// What the check of the book in `dir` finds in its documents.
 fn defects(dir: &Path) -> Vec<String> {
-    let found = check::run(&course(), dir, tools()).expect("the check runs").defects;
+    let found = check::run(&course(), dir, &tools()).expect("the check runs").defects;
     let strange = |what: &str| what.contains("has no chapter") || what.contains("a row that no document has");
     let found = found.into_iter().filter(|defect| !strange(&defect.what));
     found.map(|defect| format!("{}:{}: {}", defect.file.display(), defect.line, defect.what)).collect()

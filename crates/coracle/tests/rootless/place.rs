@@ -49,4 +49,6 @@ pub(crate) fn o31_a_place_that_cannot_be_used_comes_with_a_cure() {
     }
     std::fs::set_permissions(user.state(), PermissionsExt::from_mode(0o000)).expect("it is ours");
     must_fail(user.coracle(&["list"]), &["permission denied", cure]);
+    // It is to be removed.
+    std::fs::set_permissions(user.state(), PermissionsExt::from_mode(0o700)).expect("it is ours");
 }
