@@ -30,7 +30,7 @@ use crate::handover::{self, What};
 use crate::hook::{Moment, Place};
 use crate::init::Birth;
 use crate::intel_rdt::Group;
-use crate::lifecycle::{self, Status};
+use crate::lifecycle::Status;
 use crate::namespace::Kind;
 use crate::netlink::Netlink;
 use crate::network::{self, Guests};
@@ -260,8 +260,9 @@ fn populate(
         }
         Err(error) => {
             init.born.bury();
-            // Its death may be seen where we speak to it.
-            let is_death = matches!(error.errno(), Some(Errno::EPIPE | Errno::ESRCH));
+            // Its death is heard, or met where we speak to it.
+            let is_death = matches!(error, Error::InitDied)
+                || matches!(error.errno(), Some(Errno::EPIPE | Errno::ESRCH));
             Err(if is_death && state.cgroup.has_starved() { Error::InitStarved } else { error })
         }
     }
@@ -354,7 +355,7 @@ fn until_ready(
             }
             Some((Message::Ready, _)) => return Ok(()),
             Some((Message::Failed(failure), _)) => return Err(Error::Init(failure)),
-            Some(_) | None => return Err(lifecycle::death(state)),
+            Some(_) | None => return Err(Error::InitDied),
         }
     }
 }
