@@ -5,9 +5,10 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
+use serde_json::json;
 
 use super::fresh_id;
-use super::user::User;
+use super::user::{User, must, read};
 
 /// A group of version 2 that is the user's, and one in it for their processes.
 pub(crate) struct Delegated {
@@ -29,6 +30,29 @@ impl Delegated {
             ["cgroup.procs", "cgroup.subtree_control"].iter().for_each(|file| own(&folder.join(file)));
         }
         Some(Delegated { path })
+    }
+
+    /// Where a container sees the user's group that has none of its own.
+    pub(crate) fn inside(&self) -> String {
+        let name = self.path.file_name().expect("a name").to_string_lossy();
+        match self.path.starts_with("/sys/fs/cgroup/unified") {
+            true => format!("/sys/fs/cgroup/unified/{name}"),
+            // Its namespace's root.
+            false => "/sys/fs/cgroup".to_owned(),
+        }
+    }
+
+    /// Runs the probe with this `action` in such a container of the `user`, whose mount of the control groups has this option.
+    /// It is called from the group itself: beside that one there may be no other.
+    #[track_caller]
+    pub(crate) fn report(&self, user: &User, option: &str, action: &[&str]) -> probe::Report {
+        let mut config = user.config(action);
+        let mounts = config["mounts"].as_array_mut().expect("a list");
+        let mount = mounts.iter_mut().find(|mount| mount["type"] == "cgroup").expect("spec's");
+        mount["options"] = json!(["nosuid", "noexec", "nodev", option]);
+        user.0.write(&config);
+        let before = Delegated::enter(&self.path);
+        read(&must(user.after(&before.each_ref().map(String::as_str), &["run", user.id()])))
     }
 
     /// `before` a call: it is made in that group.

@@ -8,7 +8,7 @@ use testkit::Test;
 use super::common::delegated::Delegated;
 use super::common::{Bundle, is_coracle, text};
 use super::running::{exec, exec_file, waiting};
-use super::user::{User, must, read, words};
+use super::user::{User, words};
 
 pub(crate) const TESTS: &[Test] = testkit::tests! {
     cve_2022_29162_exec_fills_nothing_that_is_inheritable(userns),
@@ -83,24 +83,9 @@ fn cve_2025_27612_a_file_of_exec_fills_nothing_that_is_inheritable() {
 fn cve_2023_25809_the_callers_control_groups_cannot_be_written() {
     let user = User::new();
     let Some(delegated) = Delegated::new() else { return };
-    // Beside this one there may be no other: the container has none of its own.
-    let before = Delegated::enter(&delegated.path);
-    let before = before.each_ref().map(String::as_str);
-    let name = delegated.path.file_name().expect("a name").to_string_lossy().into_owned();
-    let folder = match delegated.path.starts_with("/sys/fs/cgroup/unified") {
-        true => format!("/sys/fs/cgroup/unified/{name}"),
-        // Its namespace's root.
-        false => "/sys/fs/cgroup".to_owned(),
-    };
+    let folder = delegated.inside();
     let (file, made) = (format!("{folder}/cgroup.procs"), format!("{folder}/made"));
-    let inside = |option: &str, action: &[&str]| {
-        let mut config = user.config(action);
-        let mounts = config["mounts"].as_array_mut().expect("a list");
-        let mount = mounts.iter_mut().find(|mount| mount["type"] == "cgroup").expect("spec's");
-        mount["options"] = json!(["nosuid", "noexec", "nodev", option]);
-        user.0.write(&config);
-        read(&must(user.after(&before, &["run", user.id()])))
-    };
+    let inside = |option: &str, action: &[&str]| delegated.report(&user, option, action);
     for option in ["ro", "rw"] {
         let made_one = inside(option, &["mkdir", &made]);
         assert!(!delegated.path.join("made").exists(), "{option}: a group of the caller's was made");

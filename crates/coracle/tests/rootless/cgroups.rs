@@ -88,22 +88,9 @@ pub(crate) fn o31_a_delegated_control_group_is_used() {
 pub(crate) fn o31_the_callers_control_groups_cannot_be_written() {
     let user = User::new();
     let Some(delegated) = Delegated::new() else { return };
-    // Beside this one there may be no other: the container has none of its own.
-    let before = Delegated::enter(&delegated.path);
-    let before = before.each_ref().map(String::as_str);
-    let name = delegated.path.file_name().expect("a name").to_string_lossy().into_owned();
-    let file = match delegated.path.starts_with("/sys/fs/cgroup/unified") {
-        true => format!("/sys/fs/cgroup/unified/{name}/cgroup.procs"),
-        // Its namespace's root.
-        false => "/sys/fs/cgroup/cgroup.procs".to_owned(),
-    };
+    let file = format!("{}/cgroup.procs", delegated.inside());
     for option in ["ro", "rw"] {
-        let mut config = user.config(&["write", &file, "0"]);
-        let mounts = config["mounts"].as_array_mut().expect("a list");
-        let mount = mounts.iter_mut().find(|mount| mount["type"] == "cgroup").expect("spec's");
-        mount["options"] = json!(["nosuid", "noexec", "nodev", option]);
-        user.0.write(&config);
-        let report = read(&must(user.after(&before, &["run", user.id()])));
+        let report = delegated.report(&user, option, &["write", &file, "0"]);
         assert_eq!(words(&report), ["EROFS"], "{option}");
     }
 }
